@@ -1,0 +1,44 @@
+#include "fastermask/base/cpu.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+namespace fastermask {
+namespace {
+
+Isa detect() {
+  Isa best = Isa::generic;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
+    best = Isa::avx2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl")) {
+      best = Isa::avx512;
+    }
+  }
+#endif
+  if (const char* wanted = std::getenv("FASTERMASK_ISA")) {
+    for (const Isa isa : {Isa::generic, Isa::avx2, Isa::avx512}) {
+      if (std::string_view(wanted) == isa_name(isa)) best = std::min(best, isa);
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+Isa best_isa() {
+  static const Isa isa = detect();
+  return isa;
+}
+
+const char* isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+    default: return "generic";
+  }
+}
+
+}  // namespace fastermask

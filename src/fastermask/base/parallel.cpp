@@ -1,0 +1,89 @@
+#include "fastermask/base/parallel.h"
+
+#include <omp.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <string>
+
+#include "fastermask/base/error.h"
+
+namespace fastermask {
+namespace {
+
+std::atomic<int> g_num_threads{0};
+thread_local bool t_serial = false;
+
+// The CPU limit of a cgroup v2 container in cores, or 0 when there is none: "max 100000" or "150000 100000".
+int cgroup_cores() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 0;
+  try {
+    return static_cast<int>(std::ceil(std::stod(quota) / period));
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
+}  // namespace
+
+int available_cores() {
+  int cores = 1;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) cores = CPU_COUNT(&set);
+  const int limit = cgroup_cores();
+  if (limit > 0) cores = std::min(cores, limit);
+  return std::max(cores, 1);
+}
+
+void set_num_threads(int count) {
+  FASTERMASK_CHECK(count >= 0, "threads: the count must be 0 (all cores) or positive, got {}", count);
+  const int threads = count == 0 ? available_cores() : count;
+  g_num_threads = threads;
+  omp_set_num_threads(threads);
+}
+
+int num_threads() {
+  if (t_serial || omp_in_parallel()) return 1;
+  if (g_num_threads == 0) set_num_threads(0);
+  return g_num_threads;
+}
+
+void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
+                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+  const std::int64_t count = end - begin;
+  if (count <= 0) return;
+  const std::int64_t most = (count + std::max<std::int64_t>(grain, 1) - 1) / std::max<std::int64_t>(grain, 1);
+  const int threads = static_cast<int>(std::min<std::int64_t>(num_threads(), most));
+  if (threads <= 1) {
+    body(begin, end);
+    return;
+  }
+  std::exception_ptr first_error;
+  std::mutex mutex;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int part = 0; part < threads; ++part) {
+    try {
+      const std::int64_t part_begin = begin + count * part / threads;
+      const std::int64_t part_end = begin + count * (part + 1) / threads;
+      if (part_begin < part_end) body(part_begin, part_end);
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!first_error) first_error = std::current_exception();
+    }
+  }
+  if (first_error) std::rethrow_exception(first_error);
+}
+
+SerialScope::SerialScope() : previous_(t_serial) { t_serial = true; }
+SerialScope::~SerialScope() { t_serial = previous_; }
+
+}  // namespace fastermask

@@ -1,0 +1,37 @@
+// Compute threads. FasterMask's loops, LibTorch and oneDNN all run on OpenMP, so one count rules them all and no second
+// pool fights for the cores.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace fastermask {
+
+// Cores this process may use: its affinity mask, and where a container limits CPU time, that limit rounded up. >= 1.
+int available_cores();
+
+// Sets the compute threads of the whole process (0: available_cores()). Call before the first heavy work.
+void set_num_threads(int count);
+
+// Compute threads a parallel_for started here would use: 1 inside a SerialScope.
+int num_threads();
+
+// Runs body(begin, end) over disjoint ranges that together cover [begin, end), each at least `grain` long (the last may
+// be shorter). Ranges depend only on the arguments and num_threads(). Exceptions of body reach the caller (the first
+// one). Runs inline when one thread is enough, or when called inside another parallel_for or a SerialScope.
+void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
+                  const std::function<void(std::int64_t, std::int64_t)>& body);
+
+// While alive, parallel_for in this thread runs inline: for loader threads, which are parallel among themselves.
+class SerialScope {
+ public:
+  SerialScope();
+  ~SerialScope();
+  SerialScope(const SerialScope&) = delete;
+  SerialScope& operator=(const SerialScope&) = delete;
+
+ private:
+  bool previous_;
+};
+
+}  // namespace fastermask

@@ -1,0 +1,33 @@
+// The commands of the two programs. Each add_*_command declares one command (its options, help and example) on `app`
+// and what it does when chosen; the work throws Error for anything the user should read.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace fastermask::cli {
+
+using AddCommand = std::function<void(CLI::App& app)>;
+
+// Parses the command line and runs the chosen command. Prints errors to stderr as "fastermask: <message>" with a 'did
+// you mean' for unknown commands and options. Returns the exit status: 0 done, 1 failed, 2 wrong usage or config.
+int run_program(const std::string& name, const std::string& description, const std::vector<AddCommand>& commands,
+                int argc, char** argv);
+
+// fastermask
+void add_cocoeval_command(CLI::App& app);
+void add_data_command(CLI::App& app);
+void add_convert_command(CLI::App& app);
+void add_info_command(CLI::App& app);
+// train, evaluate and predict are listed here too, so that --help shows them; they start fastermask-train.
+void add_training_stubs(CLI::App& app);
+
+// fastermask-train
+void add_train_command(CLI::App& app);
+void add_evaluate_command(CLI::App& app);
+void add_predict_command(CLI::App& app);
+
+}  // namespace fastermask::cli
