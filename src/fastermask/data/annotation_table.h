@@ -1,0 +1,76 @@
+// Annotations of a whole data set in flat arrays: one small row an annotation, and pools for the numbers of polygons,
+// run lengths and keypoints. Polygon coordinates with at most two decimals (all of COCO) are kept as whole hundredths in
+// 32 bits, which loses nothing: n / 100.0 is the very double that reading the decimal text gives.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "fastermask/structures/instances.h"
+
+namespace fastermask {
+
+enum class SegmentationKind : std::uint8_t { none, polygons, rle };
+
+// One annotation. `offset` points into the table's pool of its kind.
+struct AnnotationRow {
+  std::int64_t id = 0;
+  Box box;  // XYXY, pixels of the original image
+  float area = 0;
+  std::int32_t category = 0;  // contiguous class index
+  std::uint32_t segmentation_begin = 0;
+  std::uint32_t segmentation_count = 0;  // polygons: their number; rle: 1
+  std::uint32_t keypoints_begin = 0;
+  std::uint16_t keypoint_count = 0;
+  SegmentationKind kind = SegmentationKind::none;
+  bool crowd = false;
+};
+
+class AnnotationTable {
+ public:
+  std::size_t size() const { return rows_.size(); }
+  const AnnotationRow& row(std::size_t index) const { return rows_[index]; }
+
+  // The mask of a row, and its keypoints (empty when it has none).
+  Segmentation segmentation(const AnnotationRow& row) const;
+  std::vector<Keypoint> keypoints(const AnnotationRow& row) const;
+
+  // Number of keypoints of a row with visibility > 0.
+  int visible_keypoints(const AnnotationRow& row) const;
+
+  // Appends an annotation; the pool fields of `row` are filled in here.
+  void add(AnnotationRow row, const Segmentation& segmentation, const std::vector<Keypoint>& keypoints);
+
+  // Appends one row of another table.
+  void add_from(const AnnotationTable& other, const AnnotationRow& row);
+
+  // Gives back memory reserved while growing.
+  void shrink_to_fit();
+
+  // Bytes held.
+  std::size_t memory_bytes() const;
+
+ private:
+  // One polygon, or one RLE: where its numbers are.
+  struct Piece {
+    std::uint32_t begin = 0;  // in hundredths_, doubles_ or runs_
+    std::uint32_t count = 0;
+    bool exact_hundredths = false;
+  };
+  struct RleSize {
+    std::int32_t height = 0;
+    std::int32_t width = 0;
+  };
+
+  void add_polygon(const Polygon& polygon);
+
+  std::vector<AnnotationRow> rows_;
+  std::vector<Piece> pieces_;             // polygons and RLEs, in row order
+  std::vector<std::int32_t> hundredths_;  // coordinates * 100
+  std::vector<double> doubles_;           // coordinates that hundredths cannot hold
+  std::vector<std::uint32_t> runs_;       // height, width, then run lengths of each RLE
+  std::vector<Keypoint> keypoints_;
+};
+
+}  // namespace fastermask
