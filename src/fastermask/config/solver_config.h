@@ -1,0 +1,150 @@
+// SOLVER, TEST: how the network is trained and evaluated. Part of config.h, which explains the declarations.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fastermask/config/check.h"
+
+namespace fastermask {
+
+struct ClipGradientsConfig {
+  bool enabled = false;
+  std::string clip_type = "value";
+  double clip_value = 1.0;
+  double norm_type = 2.0;
+
+  template <class V>
+  void visit(V& v) {
+    v("ENABLED", enabled, any(), "clip gradients before every step");
+    v("CLIP_TYPE", clip_type, one_of({"value", "norm", "full_model"}),
+      "value: each number; norm: each parameter's norm; full_model: the norm of all gradients together");
+    v("CLIP_VALUE", clip_value, above(0), "largest absolute value, or largest norm");
+    v("NORM_TYPE", norm_type, above(0), "p of the p-norm; .inf for the largest absolute value");
+  }
+};
+
+struct AmpConfig {
+  bool enabled = false;
+
+  template <class V>
+  void visit(V& v) {
+    v("ENABLED", enabled, any(), "train in mixed precision");
+  }
+};
+
+struct SolverConfig {
+  std::string lr_scheduler_name = "WarmupMultiStepLR";
+  int max_iter = 40000;
+  double base_lr = 0.001;
+  double base_lr_end = 0.0;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double weight_decay = 0.0001;
+  double weight_decay_norm = 0.0;
+  double gamma = 0.1;
+  std::vector<int> steps = {30000};
+  int num_decays = 3;
+  double warmup_factor = 0.001;
+  int warmup_iters = 1000;
+  std::string warmup_method = "linear";
+  bool rescale_interval = false;
+  int checkpoint_period = 5000;
+  int ims_per_batch = 16;
+  int reference_world_size = 0;
+  double bias_lr_factor = 1.0;
+  std::optional<double> weight_decay_bias;  // none: weight_decay
+  ClipGradientsConfig clip_gradients;
+  AmpConfig amp;
+
+  template <class V>
+  void visit(V& v) {
+    v("LR_SCHEDULER_NAME", lr_scheduler_name,
+      component({"WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR"}), "learning rate schedule");
+    v("MAX_ITER", max_iter, at_least(0), "iterations of the whole training");
+    v("BASE_LR", base_lr, at_least(0), "learning rate after the warm-up");
+    v("BASE_LR_END", base_lr_end, at_least(0), "learning rate at the end of WarmupCosineLR");
+    v("MOMENTUM", momentum, at_least(0), "momentum of SGD");
+    v("NESTEROV", nesterov, any(), "Nesterov's form of momentum");
+    v("WEIGHT_DECAY", weight_decay, at_least(0), "weight decay");
+    v("WEIGHT_DECAY_NORM", weight_decay_norm, at_least(0), "weight decay of normalisation layers");
+    v("GAMMA", gamma, at_least(0), "factor of the learning rate at every step");
+    v("STEPS", steps, at_least(0), "iterations at which the learning rate falls; those beyond MAX_ITER never come");
+    v("NUM_DECAYS", num_decays, at_least(1), "steps of WarmupStepWithFixedGammaLR");
+    v("WARMUP_FACTOR", warmup_factor, at_least(0), "the first iteration's share of the learning rate");
+    v("WARMUP_ITERS", warmup_iters, at_least(0), "iterations of the warm-up");
+    v("WARMUP_METHOD", warmup_method, one_of({"linear", "constant"}), "shape of the warm-up");
+    v("RESCALE_INTERVAL", rescale_interval, any(),
+      "when REFERENCE_WORLD_SIZE scales MAX_ITER, scale WARMUP_ITERS too");
+    v("CHECKPOINT_PERIOD", checkpoint_period, at_least(1), "iterations between two checkpoints");
+    v("IMS_PER_BATCH", ims_per_batch, at_least(1), "images of an iteration, all processes together");
+    v("REFERENCE_WORLD_SIZE", reference_world_size, at_least(0),
+      "processes this config was written for: batch size, learning rate and iterations are scaled when another number "
+      "trains; 0: never");
+    v("BIAS_LR_FACTOR", bias_lr_factor, at_least(0), "factor of the learning rate of biases");
+    v("WEIGHT_DECAY_BIAS", weight_decay_bias, at_least(0), "weight decay of biases; null: WEIGHT_DECAY");
+    v.section("CLIP_GRADIENTS", clip_gradients);
+    v.section("AMP", amp);
+  }
+};
+
+struct TestAugConfig {
+  bool enabled = false;
+  std::vector<int> min_sizes = {400, 500, 600, 700, 800, 900, 1000, 1100, 1200};
+  int max_size = 4000;
+  bool flip = true;
+
+  template <class V>
+  void visit(V& v) {
+    v("ENABLED", enabled, any(), "predict at several scales and merge");
+    v("MIN_SIZES", min_sizes, at_least(1).not_empty(), "lengths of the shorter edge");
+    v("MAX_SIZE", max_size, at_least(1), "longest edge");
+    v("FLIP", flip, any(), "flipped as well at every scale");
+  }
+};
+
+struct PreciseBNConfig {
+  bool enabled = false;
+  int num_iter = 200;
+
+  template <class V>
+  void visit(V& v) {
+    v("ENABLED", enabled, any(), "recompute the statistics of BN before evaluations and checkpoints");
+    v("NUM_ITER", num_iter, at_least(1), "batches they are computed from");
+  }
+};
+
+// A row of TEST.EXPECTED_RESULTS: ["bbox", "AP", 38.5, 0.2].
+struct ExpectedResult {
+  std::string task;
+  std::string metric;
+  double value = 0;
+  double tolerance = 0;
+
+  bool operator==(const ExpectedResult& other) const {
+    return task == other.task && metric == other.metric && value == other.value && tolerance == other.tolerance;
+  }
+};
+
+struct TestConfig {
+  std::vector<ExpectedResult> expected_results;
+  int eval_period = 0;
+  std::vector<double> keypoint_oks_sigmas;
+  int detections_per_image = 100;
+  TestAugConfig aug;
+  PreciseBNConfig precise_bn;
+
+  template <class V>
+  void visit(V& v) {
+    v("EXPECTED_RESULTS", expected_results, any(),
+      "rows [task, metric, value, tolerance] that an evaluation must meet, else the program fails");
+    v("EVAL_PERIOD", eval_period, at_least(0), "iterations between two evaluations in training; 0: only at the end");
+    v("KEYPOINT_OKS_SIGMAS", keypoint_oks_sigmas, above(0), "COCO's tolerance of each keypoint; []: COCO's own 17");
+    v("DETECTIONS_PER_IMAGE", detections_per_image, in_range(-1, 1e9), "best detections kept of an image");
+    v.section("AUG", aug);
+    v.section("PRECISE_BN", precise_bn);
+  }
+};
+
+}  // namespace fastermask
