@@ -17,7 +17,8 @@ struct RoiLevelParams {
 };
 
 // [R] boxes -> [R] indices counted from min_level:
-// floor(canonical_level + log2(sqrt(area) / canonical_box_size + 1e-8)), limited to the levels, less min_level. float32 throughout, as the reference.
+// floor(canonical_level + log2(sqrt(area) / canonical_box_size + 1e-8)), limited to the levels, less min_level.
+// float32 throughout, as the reference.
 // Throws Error unless min_level <= max_level.
 std::vector<int> assign_boxes_to_levels(Span<const Box> boxes, const RoiLevelParams& params);
 
