@@ -45,7 +45,7 @@ struct InputConfig {
     v("MAX_SIZE_TEST", max_size_test, at_least(1), "longest edge of a scaled image in inference");
     v("RANDOM_FLIP", random_flip, one_of({"horizontal", "vertical", "none"}), "flip half of the training images");
     v.section("CROP", crop);
-    v("FORMAT", format, one_of({"BGR", "RGB"}), "order of the colour channels that the network sees");
+    v("FORMAT", format, component({"BGR", "RGB"}), "order of the colour channels that the network sees");
     v("MASK_FORMAT", mask_format, one_of({"polygon", "bitmask"}), "how ground-truth masks are kept in training");
     v("FIX_SHAPE", fix_shape, at_least(1).bare().not_in_detectron2(),
       "(width, height) that every training image is padded to; []: only as far as the batch needs");

@@ -76,7 +76,7 @@ struct SolverConfig {
     v("WARMUP_ITERS", warmup_iters, at_least(0), "iterations of the warm-up");
     v("WARMUP_METHOD", warmup_method, one_of({"linear", "constant"}), "shape of the warm-up");
     v("RESCALE_INTERVAL", rescale_interval, any(),
-      "when REFERENCE_WORLD_SIZE scales MAX_ITER, scale WARMUP_ITERS too");
+      "squeeze the whole schedule into what the warm-up leaves, instead of starting it before the warm-up");
     v("CHECKPOINT_PERIOD", checkpoint_period, at_least(1), "iterations between two checkpoints");
     v("IMS_PER_BATCH", ims_per_batch, at_least(1), "images of an iteration, all processes together");
     v("REFERENCE_WORLD_SIZE", reference_world_size, at_least(0),
@@ -141,7 +141,7 @@ struct TestConfig {
       "rows [task, metric, value, tolerance] that an evaluation must meet, else the program fails");
     v("EVAL_PERIOD", eval_period, at_least(0), "iterations between two evaluations in training; 0: only at the end");
     v("KEYPOINT_OKS_SIGMAS", keypoint_oks_sigmas, above(0), "COCO's tolerance of each keypoint; []: COCO's own 17");
-    v("DETECTIONS_PER_IMAGE", detections_per_image, in_range(-1, 1e9), "best detections kept of an image");
+    v("DETECTIONS_PER_IMAGE", detections_per_image, at_least(-1), "best detections kept of an image; -1: all");
     v.section("AUG", aug);
     v.section("PRECISE_BN", precise_bn);
   }
