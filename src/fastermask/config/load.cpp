@@ -96,33 +96,34 @@ class ConfigMerger {
       fail<ConfigError>("config: unknown key '{}'{}; it is called '{}' since VERSION 2", assignment.key, where,
                         renamed->second);
     }
-    std::vector<std::string> names(sections_.begin(), sections_.end());
-    for (const ConfigKey& key : keys_) names.push_back(key.name);
-    // The first part that is unknown is the one to talk about: MODEL.RNP, not MODEL.RNP.NMS_THRESH.
-    std::string known = assignment.key;
-    std::string unknown = assignment.key;
-    while (known.find('.') != std::string::npos) {
-      known = known.substr(0, known.rfind('.'));
-      if (const ConfigKey* key = find_key(keys_, known)) {
-        fail<ConfigError>("config: {} must be {}, got a mapping{}", known, type_phrase(key->slot), where);
-      }
-      if (sections_.count(known) != 0) break;
-      unknown = known;
+    for (std::size_t dot = assignment.key.find('.'); dot != std::string::npos; dot = assignment.key.find('.', dot + 1)) {
+      const ConfigKey* key = find_key(keys_, assignment.key.substr(0, dot));
+      if (key == nullptr) continue;
+      fail<ConfigError>("config: {} must be {}, got a mapping{}", key->name, type_phrase(key->slot), where);
     }
-    fail<ConfigError>("config: unknown key '{}'{}{}", unknown, where, suggestion(assignment.key, unknown, names));
+    fail<ConfigError>("config: unknown key '{}'{}{}", assignment.key, where, suggestion(assignment.key));
   }
 
-  // A key that ends in the same word is a better guess than one that is merely spelt alike.
-  std::string suggestion(const std::string& whole, const std::string& unknown,
-                         const std::vector<std::string>& names) const {
-    const std::string last = "." + to_upper(whole.substr(whole.rfind('.') + 1));
-    std::vector<std::string> same_ending;
+  // The key that was probably meant: one that ends in the same word is a better guess than one that is merely spelt
+  // alike, and a slip in the last word alone (NMS_TRESH) is the last to be tried.
+  std::string suggestion(const std::string& unknown) const {
+    const std::string last = to_upper(unknown.substr(unknown.rfind('.') + 1));
+    std::vector<std::string> names, endings, same_ending;
     for (const ConfigKey& key : keys_) {
-      if (key.name == to_upper(whole) || ends_with(key.name, last)) same_ending.push_back(key.name);
+      names.push_back(key.name);
+      endings.push_back(key.name.substr(key.name.rfind('.') + 1));
+      if (endings.back() == last) same_ending.push_back(key.name);
     }
     if (same_ending.size() == 1) return fmt::format("; did you mean '{}'?", same_ending[0]);
-    const std::string near = same_ending.empty() ? "" : did_you_mean(whole, same_ending);
-    return near.empty() ? did_you_mean(unknown, names) : near;
+    for (const std::vector<std::string>& candidates : {same_ending, names}) {
+      const std::string near = did_you_mean(unknown, candidates);
+      if (!near.empty()) return near;
+    }
+    if (!same_ending.empty()) return "; did you mean one of " + join(same_ending, ", ") + "?";
+    const std::string ending = nearest_match(last, endings);
+    const auto found = std::find(endings.begin(), endings.end(), ending);
+    if (found == endings.end()) return "";
+    return fmt::format("; did you mean '{}'?", names[static_cast<std::size_t>(found - endings.begin())]);
   }
 
   Config defaults_;
