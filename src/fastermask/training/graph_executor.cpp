@@ -1,0 +1,154 @@
+#include "fastermask/training/graph_executor.h"
+
+#include "fastermask/base/error.h"
+
+namespace fastermask {
+namespace {
+
+// A transposed convolution whose windows do not overlap is one matrix product and a shuffle: LibTorch's own transposed
+// convolution goes through column buffers instead.
+at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+  const std::int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
+  const std::int64_t in = weight.size(0), out = weight.size(1), kernel = weight.size(2);
+  const at::Tensor pixels = input.permute({0, 2, 3, 1}).reshape({batch * height * width, in});
+  // [in, ky, kx, out]: so that each output pixel's channels lie together.
+  const at::Tensor matrix = weight.permute({0, 2, 3, 1}).reshape({in, kernel * kernel * out});
+  const at::Tensor product = at::addmm(bias.repeat({kernel * kernel}), pixels, matrix);
+  return product.view({batch, height, width, kernel, kernel, out})
+      .permute({0, 1, 3, 2, 4, 5})
+      .reshape({batch, height * kernel, width * kernel, out})
+      .permute({0, 3, 1, 2});
+}
+
+}  // namespace
+
+TorchGraphExecutor::TorchGraphExecutor(const Graph& graph, const ParameterStore& parameters)
+    : graph_(&graph), parameters_(&parameters), last_uses_(last_uses(graph)) {}
+
+const at::Tensor& TorchGraphExecutor::parameter(const Layer& layer, const char* suffix) const {
+  return parameters_->tensor(layer.name + suffix);
+}
+
+// Finds each FrozenBN that alone reads a convolution, and turns it into a scale of the weight and a bias: exact up to
+// rounding, and one pass over the feature map less, forward and backward.
+void TorchGraphExecutor::prepare() {
+  if (prepared_version_ == parameters_->version()) return;
+  prepared_version_ = parameters_->version();
+  const std::vector<Layer>& layers = graph_->layers;
+  std::vector<int> readers(layers.size(), 0);
+  for (const Layer& layer : layers) {
+    for (const int input : layer.inputs) ++readers[static_cast<std::size_t>(input)];
+  }
+  for (const GraphOutput& output : graph_->outputs) ++readers[static_cast<std::size_t>(output.layer)];
+  // A relu or sum may overwrite a value that no other layer reads and that autograd does not keep: convolutions, norms,
+  // linear layers and sums remember their inputs, not their outputs.
+  in_place_.assign(layers.size(), false);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (layers[i].type != LayerType::relu && layers[i].type != LayerType::add) continue;
+    const auto source = static_cast<std::size_t>(layers[i].inputs[0]);
+    const LayerType made_by = layers[source].type;
+    in_place_[i] = readers[source] == 1 && (made_by == LayerType::convolution || made_by == LayerType::linear ||
+                                            made_by == LayerType::normalisation || made_by == LayerType::add);
+  }
+  folded_.assign(layers.size(), {});
+  is_folded_.assign(layers.size(), false);
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const Layer& norm = layers[i];
+    if (norm.type != LayerType::normalisation || norm.norm != NormType::frozen_batch) continue;
+    const auto source = static_cast<std::size_t>(norm.inputs[0]);
+    if (layers[source].type != LayerType::convolution || readers[source] != 1) continue;
+    FoldedNorm& folded = folded_[source];
+    folded.norm_layer = static_cast<int>(i);
+    const at::Tensor scale = parameter(norm, ".weight") * (parameter(norm, ".running_var") + norm.norm_epsilon).rsqrt();
+    folded.shift = parameter(norm, ".bias") - parameter(norm, ".running_mean") * scale;
+    folded.scale = scale.view({-1, 1, 1, 1});
+    const at::Tensor& weight = parameter(layers[source], ".weight");
+    if (!weight.requires_grad()) folded.frozen_weight = channels_last(weight * folded.scale);
+    is_folded_[i] = true;
+  }
+}
+
+std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, bool training) {
+  prepare();
+  std::vector<at::Tensor> values(graph_->layers.size());
+  values[0] = input;
+  for (std::size_t i = 1; i < graph_->layers.size(); ++i) {
+    values[i] = run_layer(i, values, training);
+    for (const int source : graph_->layers[i].inputs) {
+      if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i)) values[static_cast<std::size_t>(source)].reset();
+    }
+  }
+  std::vector<at::Tensor> outputs;
+  outputs.reserve(graph_->outputs.size());
+  for (const GraphOutput& output : graph_->outputs) outputs.push_back(values[static_cast<std::size_t>(output.layer)]);
+  return outputs;
+}
+
+at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input) const {
+  const at::Tensor& weight = parameter(layer, ".weight");
+  at::Tensor used_weight = weight;
+  c10::optional<at::Tensor> bias;
+  if (layer.has_bias) bias = parameter(layer, ".bias");
+  if (folded.norm_layer >= 0) {
+    used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
+    bias = folded.shift;
+  }
+  return at::conv2d(input, used_weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups);
+}
+
+at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& input, bool training) const {
+  const at::Tensor& weight = parameter(layer, ".weight");
+  const at::Tensor& bias = parameter(layer, ".bias");
+  switch (layer.norm) {
+    case NormType::group: return at::group_norm(input, layer.norm_groups, weight, bias, layer.norm_epsilon);
+    case NormType::batch:
+      return at::batch_norm(input, weight, bias, parameter(layer, ".running_mean"), parameter(layer, ".running_var"),
+                            training, 0.1, layer.norm_epsilon, false);
+    case NormType::frozen_batch: {
+      const at::Tensor scale = weight * (parameter(layer, ".running_var") + layer.norm_epsilon).rsqrt();
+      const at::Tensor shift = bias - parameter(layer, ".running_mean") * scale;
+      return input * scale.view({1, -1, 1, 1}) + shift.view({1, -1, 1, 1});
+    }
+    case NormType::none: break;
+  }
+  return input;
+}
+
+at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training) {
+  const Layer& layer = graph_->layers[index];
+  const at::Tensor& input = values[static_cast<std::size_t>(layer.inputs[0])];
+  switch (layer.type) {
+    case LayerType::input: return input;
+    case LayerType::convolution: return convolve(layer, folded_[index], input);
+    case LayerType::deconvolution: {
+      const at::Tensor& weight = parameter(layer, ".weight");
+      const at::Tensor& bias = parameter(layer, ".bias");
+      if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(input, weight, bias);
+      return at::conv_transpose2d(input, weight, bias, layer.stride, layer.padding);
+    }
+    case LayerType::linear: return at::linear(input, parameter(layer, ".weight"), parameter(layer, ".bias"));
+    case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input, training);
+    case LayerType::relu: return in_place_[index] ? at::relu_(const_cast<at::Tensor&>(input)) : at::relu(input);
+    case LayerType::add: {
+      const at::Tensor& other = values[static_cast<std::size_t>(layer.inputs[1])];
+      return in_place_[index] ? input.add_(other) : input + other;
+    }
+    case LayerType::average: return (input + values[static_cast<std::size_t>(layer.inputs[1])]) * 0.5;
+    case LayerType::max_pool:
+      // A one-pixel window only subsamples (the FPN's last level); max_pool2d would keep an index map for it.
+      if (layer.kernel == 1 && layer.padding == 0) {
+        return channels_last(input.slice(2, 0, c10::nullopt, layer.stride).slice(3, 0, c10::nullopt, layer.stride));
+      }
+      return at::max_pool2d(input, layer.kernel, layer.stride, layer.padding);
+    case LayerType::upsample_nearest:
+      return at::upsample_nearest2d(input, {input.size(2) * layer.scale, input.size(3) * layer.scale});
+    case LayerType::upsample_bilinear:
+      return at::upsample_bilinear2d(input, {input.size(2) * layer.scale, input.size(3) * layer.scale}, false);
+    case LayerType::flatten: return at::flatten(input, 1);
+    case LayerType::spatial_mean: return input.mean({2, 3});
+  }
+  fail("executor: layer {} has an unknown type", layer.name);
+}
+
+}  // namespace fastermask

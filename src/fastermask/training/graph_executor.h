@@ -1,0 +1,49 @@
+// Runs a Graph on LibTorch tensors, with autograd: the executor that trains.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fastermask/graph/graph.h"
+#include "fastermask/training/parameter_store.h"
+
+namespace fastermask {
+
+// The graph and the store must outlive the executor. Not thread-safe.
+class TorchGraphExecutor {
+ public:
+  TorchGraphExecutor(const Graph& graph, const ParameterStore& parameters);
+
+  // The graph's outputs, in the order of Graph::outputs, for one input: channels-last [N, C, H, W], or [R, C].
+  // `training` makes batch norms use and update batch statistics. Gradients are recorded as the caller's grad mode and
+  // the parameters' requires_grad say.
+  std::vector<at::Tensor> forward(const at::Tensor& input, bool training);
+
+  const Graph& graph() const { return *graph_; }
+
+ private:
+  // A FrozenBN folded into the convolution before it: y = conv(x, weight * scale) + shift.
+  struct FoldedNorm {
+    int norm_layer = -1;
+    at::Tensor scale;          // [out, 1, 1, 1]
+    at::Tensor shift;          // [out]
+    at::Tensor frozen_weight;  // weight * scale, when the weight is not trained
+  };
+
+  void prepare();
+  at::Tensor run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training);
+  at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input) const;
+  at::Tensor normalise(const Layer& layer, const at::Tensor& input, bool training) const;
+  const at::Tensor& parameter(const Layer& layer, const char* suffix) const;
+
+  const Graph* graph_;
+  const ParameterStore* parameters_;
+  std::vector<int> last_uses_;       // [layer]
+  std::vector<bool> in_place_;       // [layer]: may overwrite its first input, which nobody else reads
+  std::vector<FoldedNorm> folded_;   // [layer], of convolutions
+  std::vector<bool> is_folded_;      // [layer], of norms: nothing left to do
+  int prepared_version_ = -1;
+};
+
+}  // namespace fastermask

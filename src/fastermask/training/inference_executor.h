@@ -1,0 +1,25 @@
+// Runs a network for inference on LibTorch: the NetworkExecutor that evaluates while training, and that shares its
+// parameters with the training.
+#pragma once
+
+#include <vector>
+
+#include "fastermask/runtime/network_executor.h"
+#include "fastermask/training/graph_executor.h"
+
+namespace fastermask {
+
+class TorchNetworkExecutor : public NetworkExecutor {
+ public:
+  // Both must outlive the executor.
+  TorchNetworkExecutor(const Network& network, const ParameterStore& parameters);
+
+  const Network& network() const override { return *network_; }
+  std::vector<HostTensor> run(NetworkPart part, int stage, const HostTensor& input) override;
+
+ private:
+  const Network* network_;
+  std::vector<TorchGraphExecutor> executors_;  // [graph of Network::graphs()]
+};
+
+}  // namespace fastermask

@@ -1,0 +1,100 @@
+#include "fastermask/training/roi_align_autograd.h"
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <memory>
+#include <utility>
+
+#include "fastermask/base/error.h"
+#include "fastermask/kernels/roi_pool.h"
+
+namespace fastermask {
+namespace {
+
+// What backward needs besides the gradient: everything but tensors.
+struct PoolingPlan {
+  std::vector<Roi> rois;
+  std::vector<Shape> shapes;         // [level] of the features
+  std::vector<float> scales;         // [level]
+  RoiAlignParams params;
+  bool max_pooling = false;
+  std::vector<std::int32_t> argmax;  // of max pooling
+};
+
+std::vector<FeatureLevel> feature_levels(const PoolingPlan& plan, const std::vector<at::Tensor>& features) {
+  std::vector<FeatureLevel> levels;
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    const at::Tensor& feature = features[i];
+    levels.push_back({feature.data_ptr<float>(), static_cast<int>(feature.size(0)), static_cast<int>(feature.size(2)),
+                      static_cast<int>(feature.size(3)), static_cast<int>(feature.size(1)), plan.scales[i]});
+  }
+  return levels;
+}
+
+class PoolRegions : public torch::autograd::Function<PoolRegions> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const std::shared_ptr<PoolingPlan>& plan,
+                            at::TensorList given_features) {
+    std::vector<at::Tensor> features;
+    for (const at::Tensor& feature : given_features) features.push_back(channels_last(feature));
+    for (const at::Tensor& feature : features) plan->shapes.push_back(feature.sizes().vec());
+    const auto levels = feature_levels(*plan, features);
+    const auto count = static_cast<std::int64_t>(plan->rois.size());
+    const at::Tensor output =
+        at::empty({count, features[0].size(1), plan->params.pooled_height, plan->params.pooled_width},
+                  features[0].options(), at::MemoryFormat::ChannelsLast);
+    if (plan->max_pooling) {
+      plan->argmax.resize(static_cast<std::size_t>(output.numel()));
+      roi_pool_forward(levels, plan->rois, plan->params.pooled_height, plan->params.pooled_width,
+                       output.data_ptr<float>(), plan->argmax.data());
+    } else {
+      roi_align_forward(levels, plan->rois, plan->params, output.data_ptr<float>());
+    }
+    context->saved_data["plan"] = c10::IValue::make_capsule(c10::make_intrusive<PlanHolder>(plan));
+    return output;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const auto holder = context->saved_data["plan"].toCapsule();
+    const PoolingPlan& plan = *static_cast<PlanHolder*>(holder.get())->plan;
+    const at::Tensor gradient = channels_last(gradients[0]);
+    torch::autograd::variable_list results = {at::Tensor()};
+    std::vector<FeatureLevelGradient> levels;
+    for (std::size_t i = 0; i < plan.shapes.size(); ++i) {
+      const Shape& shape = plan.shapes[i];
+      results.push_back(at::empty(shape, gradient.options(), at::MemoryFormat::ChannelsLast).zero_());
+      levels.push_back({results.back().data_ptr<float>(), static_cast<int>(shape[0]), static_cast<int>(shape[2]),
+                        static_cast<int>(shape[3]), static_cast<int>(shape[1]), plan.scales[i]});
+    }
+    if (plan.max_pooling) {
+      roi_pool_backward(levels, plan.rois, plan.params.pooled_height, plan.params.pooled_width,
+                        gradient.data_ptr<float>(), plan.argmax.data());
+    } else {
+      roi_align_backward(levels, plan.rois, plan.params, gradient.data_ptr<float>());
+    }
+    return results;
+  }
+
+ private:
+  struct PlanHolder : torch::CustomClassHolder {
+    explicit PlanHolder(std::shared_ptr<PoolingPlan> held) : plan(std::move(held)) {}
+    std::shared_ptr<PoolingPlan> plan;
+  };
+};
+
+}  // namespace
+
+at::Tensor pool_regions(const std::vector<at::Tensor>& features, const std::vector<LevelSpec>& levels,
+                        const std::vector<Roi>& rois, const PoolerSpec& pooler) {
+  FASTERMASK_CHECK(!features.empty() && features.size() == levels.size(), "pool_regions: {} features for {} levels",
+                   features.size(), levels.size());
+  const auto plan = std::make_shared<PoolingPlan>();
+  plan->rois = rois;
+  for (const LevelSpec& level : levels) plan->scales.push_back(1.0f / static_cast<float>(level.stride));
+  plan->params = {pooler.resolution, pooler.resolution, pooler.sampling_ratio, pooler.aligned};
+  plan->max_pooling = pooler.max_pooling;
+  return PoolRegions::apply(plan, at::TensorList(features));
+}
+
+}  // namespace fastermask
