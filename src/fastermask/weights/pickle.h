@@ -98,13 +98,12 @@ struct PickleEntry {
   PickleValue value;
 };
 
-// A PyTorch storage: flat elements, seen by tensors. `data` stays valid while `owner` lives.
+// A PyTorch storage: flat elements that tensors are views of.
 struct PickleStorage {
+  std::shared_ptr<NDArray> elements;  // one-dimensional; nullptr when only sizes are being collected
   DType dtype = DType::float32;
   std::int64_t count = 0;
-  std::string_view data;        // empty with `absent` when only sizes are being collected
-  std::shared_ptr<void> owner;
-  bool absent = false;
+  bool claimed = false;  // a tensor has taken `elements` as its own array; others copy from it
 };
 
 // What lies behind the kinds that are shared.
@@ -117,6 +116,7 @@ struct PickleNode {
   PickleValue state;                                   // attributes: None or a dict
   std::shared_ptr<NDArray> array;
   std::shared_ptr<PickleStorage> storage;
+  bool is_global = false;  // an object that is a class or function itself, such as torch.float32
 };
 
 struct UnpickleOptions {
@@ -144,8 +144,8 @@ PickleValue load_pickle(const std::string& path);
 // Writes arrays as storages of a torch file: given an array, returns the tuple that stands for its storage.
 using PicklePersist = std::function<PickleValue(const std::shared_ptr<NDArray>& array)>;
 
-// The value as a pickle of protocol 2. Arrays become NumPy arrays, or with `persist` PyTorch tensors whose storages are
-// persistent ids. Shared lists, dicts and arrays stay shared. Throws WeightsError for kinds that cannot be written
+// The value as a pickle. Arrays become NumPy arrays (protocol 4), or with `persist` PyTorch tensors whose storages are
+// persistent ids (protocol 2, PyTorch's). Shared lists, dicts and arrays stay shared. Throws WeightsError for kinds that cannot be written
 // (storage, object) and values nested deeper than 500.
 std::string pickle(const PickleValue& value, const PicklePersist& persist = {});
 
