@@ -3,6 +3,7 @@
 // 32 bits, which loses nothing: n / 100.0 is the very double that reading the decimal text gives.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -13,11 +14,11 @@ namespace fastermask {
 
 enum class SegmentationKind : std::uint8_t { none, polygons, rle };
 
-// One annotation. `offset` points into the table's pool of its kind.
+// One annotation; its mask and keypoints are looked up through the table.
 struct AnnotationRow {
   std::int64_t id = 0;
-  Box box;  // XYXY, pixels of the original image
-  float area = 0;
+  std::array<double, 4> xywh{};  // (x, y, width, height), pixels of the original image, as in the file
+  double area = 0;
   std::int32_t category = 0;  // contiguous class index
   std::uint32_t segmentation_begin = 0;
   std::uint32_t segmentation_count = 0;  // polygons: their number; rle: 1
@@ -25,6 +26,11 @@ struct AnnotationRow {
   std::uint16_t keypoint_count = 0;
   SegmentationKind kind = SegmentationKind::none;
   bool crowd = false;
+
+  Box box() const {
+    return {static_cast<float>(xywh[0]), static_cast<float>(xywh[1]), static_cast<float>(xywh[0] + xywh[2]),
+            static_cast<float>(xywh[1] + xywh[3])};
+  }
 };
 
 class AnnotationTable {
@@ -45,6 +51,9 @@ class AnnotationTable {
   // Appends one row of another table.
   void add_from(const AnnotationTable& other, const AnnotationRow& row);
 
+  // Rearranges the rows: row i becomes the former row order[i]. Rows not named are lost (their numbers stay in the pools).
+  void arrange(const std::vector<std::uint32_t>& order);
+
   // Gives back memory reserved while growing.
   void shrink_to_fit();
 
@@ -57,10 +66,6 @@ class AnnotationTable {
     std::uint32_t begin = 0;  // in hundredths_, doubles_ or runs_
     std::uint32_t count = 0;
     bool exact_hundredths = false;
-  };
-  struct RleSize {
-    std::int32_t height = 0;
-    std::int32_t width = 0;
   };
 
   void add_polygon(const Polygon& polygon);

@@ -3,6 +3,7 @@
 // detectron2 data/transforms; continuous coordinates: a horizontal flip maps x to width - x.
 #pragma once
 
+#include <array>
 #include <variant>
 #include <vector>
 
@@ -55,15 +56,15 @@ bool flips_horizontally(const Transforms& transforms);
 // The size after all transforms.
 ImageSize output_size(const Transforms& transforms, ImageSize size);
 
-Image apply(const Transforms& transforms, Image image);
-// The box around the transformed corners; not clipped.
-Box apply(const Transforms& transforms, const Box& box);
+// The image itself; resizing is Pillow's bilinear.
+Image apply_transforms(const Transforms& transforms, Image image);
+// The box (x1, y1, x2, y2) around the transformed corners; not clipped.
+std::array<double, 4> apply_transforms(const Transforms& transforms, const std::array<double, 4>& box);
 // Crops cut polygons at the crop's edges; polygons that vanish are removed.
-Polygons apply(const Transforms& transforms, Polygons polygons);
-// Nearest-neighbour resize, as detectron2 does with bitmasks.
-BitMask apply(const Transforms& transforms, BitMask mask);
-Rle apply(const Transforms& transforms, const Rle& mask);
+Polygons apply_transforms(const Transforms& transforms, Polygons polygons);
+// Resized by nearest neighbour, as detectron2 does with bitmasks.
+Rle apply_transforms(const Transforms& transforms, Rle mask);
 // Moves the points only: order and visibility stay (the mapper permutes and hides).
-void apply(const Transforms& transforms, std::vector<Keypoint>& keypoints);
+void apply_transforms(const Transforms& transforms, std::vector<Keypoint>& keypoints);
 
 }  // namespace fastermask

@@ -10,18 +10,19 @@
 namespace fastermask {
 
 struct CocoOptions {
-  std::string name;            // for Dataset::name; "" takes the path
-  bool keypoints = true;       // read keypoints where given
-  bool check_all = false;      // used by `data check`: nothing is dropped or refused that can be represented
+  std::string name;       // for Dataset::name; "" takes the path
+  bool keypoints = true;  // read keypoints where given
 };
 
 // Images ascending by id; category ids ascending -> 0 .. C-1 (a warning is logged when ids are not 1..C and the name has
 // no "coco" in it). Polygons of odd length or under 6 numbers are dropped, and with its last polygon the annotation is
 // (a count is logged). A segmentation that is missing or empty leaves the annotation without a mask. Keypoints get +0.5.
+// Annotations of images that the file does not list are left out (a count is logged). A file without "annotations"
+// (COCO's test sets) gives images without any.
 //
 // Throws DataError "coco: FILE: ..." for: unreadable file, broken JSON (with the byte offset), missing sections or
 // fields, wrong types, duplicate annotation ids (unless the file name contains "minival") or image ids, "ignore" other
-// than 0, unknown category or image ids, RLE whose runs do not fill its size or whose size is not the image's.
+// than 0, unknown category ids, RLE whose runs do not fill its size or whose size is not the image's.
 Dataset load_coco(const std::string& annotation_file, const std::string& image_root, const CocoOptions& options = {});
 
 }  // namespace fastermask

@@ -4,6 +4,7 @@
 //   I images   A annotations   C classes   K keypoints an instance
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -32,6 +33,7 @@ struct Annotation {
   std::int64_t id = 0;
   int category = 0;                 // contiguous class index, 0 .. C-1
   Box box;                          // XYXY
+  std::array<double, 4> xywh{};     // the same as in the file: (x, y, width, height)
   double area = 0;                  // the JSON's "area"; the box's when it has none
   bool crowd = false;
   Segmentation segmentation;        // monostate: none given

@@ -47,6 +47,7 @@ struct LoaderOptions {
   std::vector<float> pixel_mean = {103.53f, 116.28f, 123.675f};
   std::vector<float> pixel_std = {1, 1, 1};
   double repeat_threshold = 0;  // > 0: RepeatFactorTrainingSampler
+  bool repeat_sqrt = true;
   double max_bad_share = 0.1;   // training stops when more than this share of the data set proved unreadable
   MapperOptions mapper;
 };

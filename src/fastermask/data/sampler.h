@@ -40,8 +40,8 @@ class TrainingSampler {
 };
 
 // Repeat factor of each image (LVIS, arXiv:1908.03195): for the share f(c) of images with class c, r(c) = max(1,
-// sqrt(threshold / f(c))); an image takes the largest of its classes, at least 1.
-std::vector<double> repeat_factors(const Dataset& dataset, double threshold);
+// sqrt(threshold / f(c))), without the root if asked; an image takes the largest of its classes, at least 1.
+std::vector<double> repeat_factors(const Dataset& dataset, double threshold, bool square_root = true);
 
 // The images [begin, end) that rank r of W evaluates: contiguous shares of ceil(size / W).
 std::pair<std::int64_t, std::int64_t> inference_shard(std::int64_t size, int rank, int world_size);

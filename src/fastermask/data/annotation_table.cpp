@@ -1,0 +1,131 @@
+#include "fastermask/data/annotation_table.h"
+
+#include <cmath>
+#include <limits>
+
+#include "fastermask/base/error.h"
+
+namespace fastermask {
+namespace {
+
+template <class T>
+std::uint32_t pool_position(const std::vector<T>& pool) {
+  if (pool.size() > std::numeric_limits<std::uint32_t>::max()) {
+    fail<DataError>("dataset: the annotations hold more than 4 billion numbers; split the data set");
+  }
+  return static_cast<std::uint32_t>(pool.size());
+}
+
+// True when every coordinate is a whole number of hundredths that 32 bits hold, so that dividing gives it back exactly.
+bool fits_hundredths(const Polygon& polygon) {
+  for (const double value : polygon) {
+    const double scaled = std::nearbyint(value * 100);
+    if (!(std::abs(scaled) < 2e9) || scaled / 100.0 != value) return false;
+  }
+  return true;
+}
+
+template <class T>
+std::size_t pool_bytes(const std::vector<T>& pool) {
+  return pool.capacity() * sizeof(T);
+}
+
+}  // namespace
+
+Segmentation AnnotationTable::segmentation(const AnnotationRow& row) const {
+  if (row.kind == SegmentationKind::none) return {};
+  if (row.kind == SegmentationKind::rle) {
+    const Piece& piece = pieces_[row.segmentation_begin];
+    Rle rle;
+    rle.height = static_cast<int>(runs_[piece.begin]);
+    rle.width = static_cast<int>(runs_[piece.begin + 1]);
+    rle.counts.assign(runs_.begin() + piece.begin + 2, runs_.begin() + piece.begin + piece.count);
+    return rle;
+  }
+  Polygons polygons(row.segmentation_count);
+  for (std::size_t i = 0; i < polygons.size(); ++i) {
+    const Piece& piece = pieces_[row.segmentation_begin + i];
+    polygons[i].resize(piece.count);
+    for (std::size_t k = 0; k < piece.count; ++k) {
+      polygons[i][k] = piece.exact_hundredths ? hundredths_[piece.begin + k] / 100.0 : doubles_[piece.begin + k];
+    }
+  }
+  return polygons;
+}
+
+std::vector<Keypoint> AnnotationTable::keypoints(const AnnotationRow& row) const {
+  const auto begin = keypoints_.begin() + row.keypoints_begin;
+  return {begin, begin + row.keypoint_count};
+}
+
+int AnnotationTable::visible_keypoints(const AnnotationRow& row) const {
+  int count = 0;
+  for (std::size_t i = 0; i < row.keypoint_count; ++i) count += keypoints_[row.keypoints_begin + i].visibility > 0;
+  return count;
+}
+
+void AnnotationTable::add_polygon(const Polygon& polygon) {
+  Piece piece;
+  piece.count = static_cast<std::uint32_t>(polygon.size());
+  piece.exact_hundredths = fits_hundredths(polygon);
+  if (piece.exact_hundredths) {
+    piece.begin = pool_position(hundredths_);
+    for (const double value : polygon) hundredths_.push_back(static_cast<std::int32_t>(std::nearbyint(value * 100)));
+  } else {
+    piece.begin = pool_position(doubles_);
+    doubles_.insert(doubles_.end(), polygon.begin(), polygon.end());
+  }
+  pieces_.push_back(piece);
+}
+
+void AnnotationTable::add(AnnotationRow row, const Segmentation& segmentation, const std::vector<Keypoint>& keypoints) {
+  row.segmentation_begin = pool_position(pieces_);
+  row.segmentation_count = 0;
+  row.kind = SegmentationKind::none;
+  if (const auto* polygons = std::get_if<Polygons>(&segmentation)) {
+    for (const Polygon& polygon : *polygons) add_polygon(polygon);
+    row.segmentation_count = static_cast<std::uint32_t>(polygons->size());
+    row.kind = SegmentationKind::polygons;
+  } else if (const auto* rle = std::get_if<Rle>(&segmentation)) {
+    Piece piece;
+    piece.begin = pool_position(runs_);
+    piece.count = static_cast<std::uint32_t>(rle->counts.size() + 2);
+    runs_.push_back(static_cast<std::uint32_t>(rle->height));
+    runs_.push_back(static_cast<std::uint32_t>(rle->width));
+    runs_.insert(runs_.end(), rle->counts.begin(), rle->counts.end());
+    pieces_.push_back(piece);
+    row.segmentation_count = 1;
+    row.kind = SegmentationKind::rle;
+  }
+  row.keypoints_begin = pool_position(keypoints_);
+  row.keypoint_count = static_cast<std::uint16_t>(keypoints.size());
+  keypoints_.insert(keypoints_.end(), keypoints.begin(), keypoints.end());
+  rows_.push_back(row);
+}
+
+void AnnotationTable::add_from(const AnnotationTable& other, const AnnotationRow& row) {
+  add(row, other.segmentation(row), other.keypoints(row));
+}
+
+void AnnotationTable::arrange(const std::vector<std::uint32_t>& order) {
+  std::vector<AnnotationRow> rows;
+  rows.reserve(order.size());
+  for (const std::uint32_t index : order) rows.push_back(rows_[index]);
+  rows_ = std::move(rows);
+}
+
+void AnnotationTable::shrink_to_fit() {
+  rows_.shrink_to_fit();
+  pieces_.shrink_to_fit();
+  hundredths_.shrink_to_fit();
+  doubles_.shrink_to_fit();
+  runs_.shrink_to_fit();
+  keypoints_.shrink_to_fit();
+}
+
+std::size_t AnnotationTable::memory_bytes() const {
+  return pool_bytes(rows_) + pool_bytes(pieces_) + pool_bytes(hundredths_) + pool_bytes(doubles_) + pool_bytes(runs_) +
+         pool_bytes(keypoints_);
+}
+
+}  // namespace fastermask
