@@ -10,10 +10,10 @@
 
 namespace fastermask {
 
-// The mask of one detection in an image of the given size: pixel centre (x + 0.5, y + 0.5), in the box's own frame, samples
-// the soft mask bilinearly (zeros outside, corners not aligned); the pixel is set where the value is >= threshold. Only
-// the box and one pixel around it are computed; the rest is 0. float32 in detectron2's order of operations.
-// detectron2 layers/mask_ops.py paste_masks_in_image, CPU.
+// The mask of one detection in an image of the given size: pixel centre (x + 0.5, y + 0.5), in the box's own frame,
+// samples the soft mask bilinearly (zeros outside, corners not aligned); the pixel is set where the value is >=
+// threshold. Only the box and one pixel around it are computed; the rest is 0. float32 in detectron2's order of
+// operations. detectron2 layers/mask_ops.py paste_masks_in_image, CPU.
 //
 //   soft  [mask_size, mask_size] probabilities inside the box
 //   box   in the pixels of `image`
@@ -29,7 +29,8 @@ Rle paste_mask_to_rle(const float* soft, int mask_size, const Box& box, ImageSiz
 std::vector<Rle> paste_masks_to_rle(Span<const std::vector<float>> soft_masks, int mask_size, Span<const Box> boxes,
                                     ImageSize image, float threshold = 0.5f);
 
-// The soft values themselves, scaled to 0 .. 255 and cut off to integers, for drawing. One-channel image of the whole size.
+// The soft values themselves, scaled to 0 .. 255 and cut off to integers, for drawing. One-channel image of the whole
+// size.
 Image paste_soft_mask(const float* soft, int mask_size, const Box& box, ImageSize image);
 
 }  // namespace fastermask

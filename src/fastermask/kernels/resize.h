@@ -5,15 +5,16 @@
 
 namespace fastermask {
 
-// Pillow's BILINEAR, bit for bit: a triangle filter that widens when shrinking (so it does not alias), first along rows,
-// then along columns, in fixed point, rounded to 8 bits after each. Pillow src/libImaging/Resample.c. Any channel count
-// from 1 to 4. Throws Error for an empty source or a size below 1. Parallel (inline in loader threads). Thread-safe.
+// Pillow's BILINEAR, bit for bit: a triangle filter that widens when shrinking (so it does not alias), first along
+// rows, then along columns, in fixed point, rounded to 8 bits after each. Pillow src/libImaging/Resample.c. Any
+// channel count from 1 to 4. Throws Error for an empty source or a size below 1. Parallel (inline in loader threads).
+// Thread-safe.
 Image resize_bilinear(const Image& source, ImageSize size);
 
 // The size to which ResizeShortestEdge brings an image: the shorter side becomes min_size, unless the longer one would
-// exceed max_size, which then decides. Double arithmetic in detectron2's order; int(x + 0.5) at the end. min_size 0: the
-// size as it is. Throws Error unless the size is positive and min_size >= 0, max_size >= 1.
-// detectron2 data/transforms/augmentation_impl.py ResizeShortestEdge.get_output_shape.
+// exceed max_size, which then decides. Double arithmetic in detectron2's order; int(x + 0.5) at the end. min_size 0:
+// the size as it is. Throws Error unless the size is positive and min_size >= 0, max_size >= 1. detectron2
+// data/transforms/augmentation_impl.py ResizeShortestEdge.get_output_shape.
 ImageSize resize_shortest_edge_size(ImageSize size, int min_size, int max_size);
 
 // Mirror in place: left to right, top to bottom.

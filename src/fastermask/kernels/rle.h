@@ -32,21 +32,22 @@ Rle rle_merge(Span<const Rle> masks, bool intersect = false);
 // DataError when the sizes differ.
 double rle_iou(const Rle& detection, const Rle& truth, bool truth_is_crowd);
 
-// COCO's compressed "counts" string: each count (from the fourth on, its difference from the one two before) in groups of
-// 5 bits, low first, as characters from '0' on.
+// COCO's compressed "counts" string: each count (from the fourth on, its difference from the one two before) in
+// groups of 5 bits, low first, as characters from '0' on.
 std::string rle_to_string(const Rle& rle);
 
 // The mask of such a string. Throws DataError for a character outside the alphabet, a number cut off or too large, a
 // negative count, or counts that do not add up to height * width.
 Rle rle_from_string(std::string_view text, int height, int width);
 
-// Throws DataError unless the sizes are not negative and the counts add up to height * width; `where` opens the message.
+// Throws DataError unless the sizes are not negative and the counts add up to height * width; `where` opens the
+// message.
 void check_rle(const Rle& rle, std::string_view where);
 
 // Union of the polygons of one instance, rasterised by COCO's rule: each edge is walked on a grid five times finer, a
-// column's boundary lies where the walk crosses the column's centre, and the pixels between boundaries are set by parity.
-// Parts outside the image are cut off. Throws DataError for a polygon with an odd count of numbers, fewer than three
-// points, or a number that is not finite (or beyond 1e6 in absolute value).
+// column's boundary lies where the walk crosses the column's centre, and the pixels between boundaries are set by
+// parity. Parts outside the image are cut off. Throws DataError for a polygon with an odd count of numbers, fewer
+// than three points, or a number that is not finite (or beyond 1e6 in absolute value).
 Rle polygons_to_rle(const Polygons& polygons, int height, int width);
 
 // One polygon of that. `values` holds x0, y0, x1, y1, ...

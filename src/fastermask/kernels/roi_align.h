@@ -46,8 +46,9 @@ struct RoiAlignParams {
 //
 //   output  [R, P, Q, C], overwritten
 //
-// Throws Error when a roi names a missing image or level, a box is not finite, levels differ in channels, or a parameter
-// is out of range. Parallel over rois; equal results for every thread count. Thread-safe.
+// Throws Error when a roi names a missing image or level, a box is not finite or spans more than 1e7 feature pixels,
+// levels are empty or differ in channels, or a parameter is out of range. Parallel over rois; equal results for every
+// thread count. Thread-safe.
 void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, const RoiAlignParams& params,
                        float* output);
 
@@ -59,8 +60,10 @@ void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, co
 void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, const RoiAlignParams& params,
                         const float* grad_output);
 
-// Throws what both throw for wrong arguments.
+// Throws what both throw for wrong arguments; `where` opens the message.
 void check_roi_arguments(Span<const FeatureLevel> levels, Span<const Roi> rois, int pooled_height, int pooled_width,
                          int sampling_ratio, const char* where);
+void check_roi_arguments(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, int pooled_height,
+                         int pooled_width, int sampling_ratio, const char* where);
 
 }  // namespace fastermask

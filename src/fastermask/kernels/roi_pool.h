@@ -9,8 +9,9 @@
 
 namespace fastermask {
 
-// Corners are round(coordinate * spatial_scale), halves away from zero; both end pixels belong to the roi, so its size is
-// end - start + 1, at least 1. Bin p covers rows floor(p * size / P) .. ceil((p + 1) * size / P), cut off at the level.
+// Corners are round(coordinate * spatial_scale), halves away from zero; both end pixels belong to the roi, so its
+// size is end - start + 1, at least 1. Bin p covers rows floor(p * size / P) .. ceil((p + 1) * size / P), cut off at
+// the level.
 //
 //   output  [R, P, Q, C], 0 for an empty bin
 //   argmax  [R, P, Q, C] index y * W + x of the maximum (the first one on ties), -1 for an empty bin; may be null
@@ -19,8 +20,8 @@ namespace fastermask {
 void roi_pool_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, int pooled_height, int pooled_width,
                       float* output, std::int32_t* argmax);
 
-// Adds each grad_output [R, P, Q, C] to the pixel that `argmax` names. Parallel over images and blocks of channels; equal
-// results for every thread count.
+// Adds each grad_output [R, P, Q, C] to the pixel that `argmax` names. Parallel over images and blocks of channels;
+// equal results for every thread count.
 void roi_pool_backward(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, int pooled_height,
                        int pooled_width, const float* grad_output, const std::int32_t* argmax);
 

@@ -1,0 +1,155 @@
+// Pillow's bilinear resize in fixed point, the rule of the shorter edge, and mirroring.
+#include "fastermask/kernels/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/kernels/row_ops.h"
+
+namespace fastermask {
+namespace {
+
+constexpr int kCoefficientBits = 32 - 8 - 2;  // 8 bits of pixel, 2 of headroom
+
+// Which input pixels make an output pixel, for one axis.
+struct ResizeAxis {
+  int taps = 0;                            // input pixels an output pixel (the most any needs)
+  std::vector<std::int32_t> starts;        // [out] first input pixel
+  std::vector<std::int32_t> coefficients;  // [out, taps] fixed point; 0 where fewer are needed
+};
+
+// The triangle filter around one output pixel.
+struct ResizeWindow {
+  int begin = 0;
+  std::vector<double> weights;
+};
+
+ResizeWindow resize_window(int in, int out, int pixel) {
+  const double scale = static_cast<double>(in) / out;
+  const double filter_scale = std::max(scale, 1.0);
+  const double support = 1.0 * filter_scale;
+  const double inverse = 1.0 / filter_scale;
+  const double centre = (pixel + 0.5) * scale;
+  ResizeWindow window;
+  window.begin = std::max(static_cast<int>(centre - support + 0.5), 0);
+  const int end = std::min(static_cast<int>(centre + support + 0.5), in);
+  double sum = 0;
+  for (int i = window.begin; i < end; ++i) {
+    const double distance = std::abs((i - centre + 0.5) * inverse);
+    window.weights.push_back(distance < 1.0 ? 1.0 - distance : 0.0);
+    sum += window.weights.back();
+  }
+  if (sum != 0.0) {
+    for (double& weight : window.weights) weight /= sum;
+  }
+  return window;
+}
+
+ResizeAxis make_resize_axis(int in, int out) {
+  std::vector<ResizeWindow> windows;
+  ResizeAxis axis;
+  for (int pixel = 0; pixel < out; ++pixel) {
+    windows.push_back(resize_window(in, out, pixel));
+    axis.taps = std::max(axis.taps, static_cast<int>(windows.back().weights.size()));
+  }
+  const std::size_t taps = static_cast<std::size_t>(axis.taps);
+  axis.coefficients.assign(taps * windows.size(), 0);
+  for (std::size_t pixel = 0; pixel < windows.size(); ++pixel) {
+    // Moved left where the full number of taps would reach beyond the input.
+    const int start = std::min(windows[pixel].begin, in - axis.taps);
+    axis.starts.push_back(start);
+    std::size_t to = pixel * taps + static_cast<std::size_t>(windows[pixel].begin - start);
+    for (const double weight : windows[pixel].weights) {
+      axis.coefficients[to++] = static_cast<std::int32_t>(0.5 + weight * (1 << kCoefficientBits));
+    }
+  }
+  return axis;
+}
+
+Image resize_width(const Image& source, int width) {
+  const ResizeAxis axis = make_resize_axis(source.width, width);
+  Image result(source.height, width, source.channels);
+  parallel_for(0, source.height, 16, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::uint8_t> last_row;
+    for (int y = static_cast<int>(begin); y < static_cast<int>(end); ++y) {
+      const std::uint8_t* row = source.row(y);
+      if (y == source.height - 1) {  // the loop reads a little past the end of a row
+        last_row.assign(row, row + source.row_bytes());
+        last_row.resize(source.row_bytes() + 4);
+        row = last_row.data();
+      }
+      row_ops().resize_row(row, source.channels, axis.starts.data(), axis.coefficients.data(), axis.taps, width,
+                           result.row(y));
+    }
+  });
+  return result;
+}
+
+Image resize_height(const Image& source, int height) {
+  const ResizeAxis axis = make_resize_axis(source.height, height);
+  Image result(height, source.width, source.channels);
+  parallel_for(0, height, 16, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<const std::uint8_t*> rows(static_cast<std::size_t>(axis.taps));
+    for (std::int64_t y = begin; y < end; ++y) {
+      const std::size_t pixel = static_cast<std::size_t>(y);
+      for (std::size_t t = 0; t < rows.size(); ++t) rows[t] = source.row(axis.starts[pixel] + static_cast<int>(t));
+      row_ops().resize_column(rows.data(), axis.coefficients.data() + pixel * rows.size(), axis.taps,
+                              static_cast<std::ptrdiff_t>(source.row_bytes()), result.row(static_cast<int>(y)));
+    }
+  });
+  return result;
+}
+
+}  // namespace
+
+Image resize_bilinear(const Image& source, ImageSize size) {
+  FASTERMASK_CHECK(source.height > 0 && source.width > 0, "resize: the image must not be empty, got {} x {}",
+                   source.height, source.width);
+  FASTERMASK_CHECK(source.channels >= 1 && source.channels <= 4, "resize: the image must have 1 to 4 channels, got {}",
+                   source.channels);
+  FASTERMASK_CHECK(size.height > 0 && size.width > 0, "resize: the new size must be positive, got {} x {}", size.height,
+                   size.width);
+  if (size == source.size()) return source;
+  if (size.width == source.width) return resize_height(source, size.height);
+  if (size.height == source.height) return resize_width(source, size.width);
+  return resize_height(resize_width(source, size.width), size.height);
+}
+
+ImageSize resize_shortest_edge_size(ImageSize size, int min_size, int max_size) {
+  FASTERMASK_CHECK(size.height > 0 && size.width > 0, "resize: the image must not be empty, got {} x {}", size.height,
+                   size.width);
+  FASTERMASK_CHECK(min_size >= 0 && max_size >= 1, "resize: min_size must be >= 0 and max_size >= 1, got {} and {}",
+                   min_size, max_size);
+  if (min_size == 0) return size;
+  const double shortest = min_size;
+  double scale = shortest / std::min(size.height, size.width);
+  double height = size.height < size.width ? shortest : scale * size.height;
+  double width = size.height < size.width ? scale * size.width : shortest;
+  if (std::max(height, width) > max_size) {
+    scale = max_size * 1.0 / std::max(height, width);
+    height *= scale;
+    width *= scale;
+  }
+  return {std::max(static_cast<int>(height + 0.5), 1), std::max(static_cast<int>(width + 0.5), 1)};
+}
+
+void flip_horizontal(Image& image) {
+  const std::ptrdiff_t channels = image.channels;
+  for (int y = 0; y < image.height; ++y) {
+    std::uint8_t* left = image.row(y);
+    std::uint8_t* right = left + (image.width - 1) * channels;
+    for (; left < right; left += channels, right -= channels) std::swap_ranges(left, left + channels, right);
+  }
+}
+
+void flip_vertical(Image& image) {
+  for (int y = 0; y < image.height / 2; ++y) {
+    std::swap_ranges(image.row(y), image.row(y) + image.row_bytes(), image.row(image.height - 1 - y));
+  }
+}
+
+}  // namespace fastermask

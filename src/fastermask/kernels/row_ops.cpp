@@ -1,0 +1,22 @@
+// Chooses the compiled copies of the row loops.
+#include "fastermask/kernels/row_ops.h"
+
+namespace fastermask {
+
+RowOps row_ops(Isa isa) {
+  RowOps ops{};
+  ops.weighted_sum = FASTERMASK_PICK_COPY(weighted_sum, isa);
+  ops.update_maximum = FASTERMASK_PICK_COPY(update_maximum, isa);
+  ops.paste_line = FASTERMASK_PICK_COPY(paste_line, isa);
+  ops.threshold_line = FASTERMASK_PICK_COPY(threshold_line, isa);
+  ops.resize_row = FASTERMASK_PICK_COPY(resize_row, isa);
+  ops.resize_column = FASTERMASK_PICK_COPY(resize_column, isa);
+  return ops;
+}
+
+const RowOps& row_ops() {
+  static const RowOps ops = row_ops(best_isa());
+  return ops;
+}
+
+}  // namespace fastermask

@@ -1,0 +1,63 @@
+// The innermost loops of the kernels over rows of floats and bytes, compiled once per instruction set. All copies give
+// the same bits: they multiply and add in the same order, without fused multiply-add.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fastermask/kernels/isa_copy.h"
+
+namespace fastermask {
+
+// A line of a pasted mask: pixel i samples four neighbours, whose values lie at nw[at[i]], ne[at[i]], sw[at[i]],
+// se[at[i]].
+struct PasteLine {
+  const float* nw;
+  const float* ne;
+  const float* sw;
+  const float* se;
+  const std::int32_t* at;   // [count]
+  const float* near_part;   // [count] weight of the nearer neighbour along the line
+  const float* far_part;    // [count] weight of the further one
+  float across_near;        // weights across the line
+  float across_far;
+  bool along_columns;       // the line runs down a column (else along a row): decides what ne and sw are weighted by
+  int count;
+};
+
+FASTERMASK_DECLARE_COPIES(
+    // out[i] (+)= sum over k of weights[k] * sources[k][i], i < n; overwrites out unless `add`.
+    void weighted_sum(const float* const* sources, const float* weights, int count, std::ptrdiff_t n, bool add,
+                      float* out);
+
+    // best[i] = max(best[i], source[i]); where source wins, argmax[i] = index.
+    void update_maximum(const float* source, std::int32_t index, std::ptrdiff_t n, float* best, std::int32_t* argmax);
+
+    // Bilinear samples of a soft mask, and whether they reach a threshold (0 or 1).
+    void paste_line(const PasteLine& line, float* values);
+    void threshold_line(const float* values, int count, float threshold, std::uint8_t* out);
+
+    // Resampling along a row: output pixel x is the rounded sum over t < taps of coefficients[x * taps + t] times input
+    // pixel starts[x] + t. Coefficients have 22 fractional bits. The input row may be read up to 4 bytes past its end.
+    void resize_row(const std::uint8_t* row, int channels, const std::int32_t* starts, const std::int32_t* coefficients,
+                    int taps, int width, std::uint8_t* out);
+
+    // Resampling across rows: out[i] is the rounded sum over t < taps of coefficients[t] * rows[t][i].
+    void resize_column(const std::uint8_t* const* rows, const std::int32_t* coefficients, int taps, std::ptrdiff_t n,
+                       std::uint8_t* out))
+
+// Pointers to the copies for one instruction set.
+struct RowOps {
+  decltype(&generic::weighted_sum) weighted_sum;
+  decltype(&generic::update_maximum) update_maximum;
+  decltype(&generic::paste_line) paste_line;
+  decltype(&generic::threshold_line) threshold_line;
+  decltype(&generic::resize_row) resize_row;
+  decltype(&generic::resize_column) resize_column;
+};
+
+// The copies for an instruction set (which the processor must have), and those for this machine.
+RowOps row_ops(Isa isa);
+const RowOps& row_ops();
+
+}  // namespace fastermask

@@ -1,0 +1,154 @@
+// Row loops over floats and bytes (see row_ops.h), written with the compiler's vector types so that one text serves
+// every instruction set. Nothing from the standard library with code in it: such code could end up shared with other
+// files.
+#include "fastermask/kernels/row_ops.h"
+
+namespace fastermask::FASTERMASK_ISA {
+namespace {
+
+#if defined(FASTERMASK_ISA_avx512)
+constexpr int kLanes = 16;
+#elif defined(FASTERMASK_ISA_avx2)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+// The same where it lies in memory: at any float's address.
+using FloatsAt = float __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+constexpr int kBlock = 8;  // vectors summed side by side, to hide the latency of an addition
+
+const FloatsAt& at(const float* address) { return *reinterpret_cast<const FloatsAt*>(address); }
+FloatsAt& at(float* address) { return *reinterpret_cast<FloatsAt*>(address); }
+
+// kVectors vectors from offset i on.
+template <int kVectors>
+void sum_block(const float* const* sources, const float* weights, int count, std::ptrdiff_t i, bool add, float* out) {
+  Floats sums[kVectors];
+  for (int v = 0; v < kVectors; ++v) sums[v] = add ? Floats(at(out + i + v * kLanes)) : Floats{};
+  for (int k = 0; k < count; ++k) {
+    const float* source = sources[k] + i;
+    const float weight = weights[k];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) sums[v] += weight * at(source + v * kLanes);
+  }
+  for (int v = 0; v < kVectors; ++v) at(out + i + v * kLanes) = sums[v];
+}
+
+}  // namespace
+
+void weighted_sum(const float* const* sources, const float* weights, int count, std::ptrdiff_t n, bool add,
+                  float* out) {
+  std::ptrdiff_t i = 0;
+  for (; i + kBlock * kLanes <= n; i += kBlock * kLanes) sum_block<kBlock>(sources, weights, count, i, add, out);
+  for (; i + kLanes <= n; i += kLanes) sum_block<1>(sources, weights, count, i, add, out);
+  for (; i < n; ++i) {
+    float sum = add ? out[i] : 0.0f;
+    for (int k = 0; k < count; ++k) sum += weights[k] * sources[k][i];
+    out[i] = sum;
+  }
+}
+
+void update_maximum(const float* source, std::int32_t index, std::ptrdiff_t n, float* best, std::int32_t* argmax) {
+  for (std::ptrdiff_t i = 0; i < n; ++i) {
+    const bool wins = source[i] > best[i];
+    best[i] = wins ? source[i] : best[i];
+    argmax[i] = wins ? index : argmax[i];
+  }
+}
+
+void paste_line(const PasteLine& line, float* values) {
+  const float near_across = line.across_near;
+  const float far_across = line.across_far;
+  const float* nw = line.nw;
+  const float* ne = line.ne;
+  const float* sw = line.sw;
+  const float* se = line.se;
+  const std::int32_t* at_index = line.at;
+  for (int i = 0; i < line.count; ++i) {
+    const float near_part = line.near_part[i];
+    const float far_part = line.far_part[i];
+    const float near_far = near_part * far_across;
+    const float far_near = far_part * near_across;
+    const float ne_weight = line.along_columns ? near_far : far_near;
+    const float sw_weight = line.along_columns ? far_near : near_far;
+    const std::int32_t k = at_index[i];
+    values[i] = nw[k] * (near_part * near_across) + ne[k] * ne_weight + sw[k] * sw_weight +
+                se[k] * (far_part * far_across);
+  }
+}
+
+void threshold_line(const float* values, int count, float threshold, std::uint8_t* out) {
+  for (int i = 0; i < count; ++i) out[i] = values[i] >= threshold ? 1 : 0;
+}
+
+namespace {
+
+constexpr int kFractionBits = 22;
+constexpr std::int32_t kHalf = 1 << (kFractionBits - 1);
+
+std::uint8_t to_byte(std::int32_t sum) {
+  const std::int32_t value = sum >> kFractionBits;
+  return static_cast<std::uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+using Bytes4 = std::uint8_t __attribute__((vector_size(4)));
+using Ints4 = std::int32_t __attribute__((vector_size(16)));
+
+// Three or four channels: one vector of four lanes holds a pixel.
+template <int kChannels>
+void resize_row_of_pixels(const std::uint8_t* row, const std::int32_t* starts, const std::int32_t* coefficients,
+                          int taps, int width, std::uint8_t* out) {
+  for (int x = 0; x < width; ++x) {
+    const std::uint8_t* pixel = row + static_cast<std::ptrdiff_t>(starts[x]) * kChannels;
+    const std::int32_t* weights = coefficients + static_cast<std::ptrdiff_t>(x) * taps;
+    Ints4 sum = {kHalf, kHalf, kHalf, kHalf};
+    for (int t = 0; t < taps; ++t, pixel += kChannels) {
+      Bytes4 bytes;
+      __builtin_memcpy(&bytes, pixel, 4);
+      sum += weights[t] * __builtin_convertvector(bytes, Ints4);
+    }
+    for (int c = 0; c < kChannels; ++c) out[x * kChannels + c] = to_byte(sum[c]);
+  }
+}
+
+}  // namespace
+
+void resize_row(const std::uint8_t* row, int channels, const std::int32_t* starts, const std::int32_t* coefficients,
+                int taps, int width, std::uint8_t* out) {
+  if (channels == 3) return resize_row_of_pixels<3>(row, starts, coefficients, taps, width, out);
+  if (channels == 4) return resize_row_of_pixels<4>(row, starts, coefficients, taps, width, out);
+  for (int x = 0; x < width; ++x) {
+    const std::uint8_t* pixel = row + static_cast<std::ptrdiff_t>(starts[x]) * channels;
+    const std::int32_t* weights = coefficients + static_cast<std::ptrdiff_t>(x) * taps;
+    for (int c = 0; c < channels; ++c) {
+      std::int32_t sum = kHalf;
+      for (int t = 0; t < taps; ++t) sum += weights[t] * pixel[t * channels + c];
+      out[x * channels + c] = to_byte(sum);
+    }
+  }
+}
+
+void resize_column(const std::uint8_t* const* rows, const std::int32_t* coefficients, int taps, std::ptrdiff_t n,
+                   std::uint8_t* out) {
+  constexpr int kChunk = 64;
+  std::ptrdiff_t i = 0;
+  for (; i + kChunk <= n; i += kChunk) {
+    std::int32_t sums[kChunk];
+    for (int j = 0; j < kChunk; ++j) sums[j] = kHalf;
+    for (int t = 0; t < taps; ++t) {
+      const std::uint8_t* row = rows[t] + i;
+      const std::int32_t weight = coefficients[t];
+      for (int j = 0; j < kChunk; ++j) sums[j] += weight * row[j];
+    }
+    for (int j = 0; j < kChunk; ++j) out[i + j] = to_byte(sums[j]);
+  }
+  for (; i < n; ++i) {
+    std::int32_t sum = kHalf;
+    for (int t = 0; t < taps; ++t) sum += coefficients[t] * rows[t][i];
+    out[i] = to_byte(sum);
+  }
+}
+
+}  // namespace fastermask::FASTERMASK_ISA
