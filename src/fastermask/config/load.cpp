@@ -104,6 +104,11 @@ class ConfigMerger {
     fail<ConfigError>("config: unknown key '{}'{}{}", assignment.key, where, suggestion(assignment.key));
   }
 
+  // "SOLVER." of SOLVER.STEPS; "" of a word alone.
+  static std::string first_part(const std::string& key) {
+    return to_upper(key.substr(0, key.find('.') == std::string::npos ? 0 : key.find('.') + 1));
+  }
+
   // The key that was probably meant: one that ends in the same word is a better guess than one that is merely spelt
   // alike, and a slip in the last word alone (NMS_TRESH) is the last to be tried.
   std::string suggestion(const std::string& unknown) const {
@@ -114,12 +119,12 @@ class ConfigMerger {
       endings.push_back(key.name.substr(key.name.rfind('.') + 1));
       if (endings.back() == last) same_ending.push_back(key.name);
     }
-    if (same_ending.size() == 1) return fmt::format("; did you mean '{}'?", same_ending[0]);
-    for (const std::vector<std::string>& candidates : {same_ending, names}) {
-      const std::string near = did_you_mean(unknown, candidates);
-      if (!near.empty()) return near;
+    if (same_ending.size() == 1 && starts_with(same_ending[0], first_part(unknown))) {
+      return fmt::format("; did you mean '{}'?", same_ending[0]);
     }
-    if (!same_ending.empty()) return "; did you mean one of " + join(same_ending, ", ") + "?";
+    const std::string near = did_you_mean(unknown, same_ending.empty() ? names : same_ending);
+    if (!near.empty()) return near;
+    if (!same_ending.empty()) return "; there are " + join(same_ending, ", ");
     const std::string ending = nearest_match(last, endings);
     const auto found = std::find(endings.begin(), endings.end(), ending);
     if (found == endings.end()) return "";
