@@ -1,8 +1,13 @@
-// See iou_isa.h. The loops are written so that the compiler turns each into straight vector code: the division is done
-// for every lane and its result selected afterwards.
+// See iou_isa.h. The loops are written so that the compiler turns each into straight vector code: every lane divides.
 #include "fastermask/kernels/iou_isa.h"
 
 #include <cstring>
+
+// Floating-point traps are nobody's concern here; GCC must know it to compare and divide in lanes that are not selected.
+// (Clang takes it for granted.)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-trapping-math")
+#endif
 
 namespace fastermask::FASTERMASK_ISA {
 namespace {
@@ -16,14 +21,18 @@ inline float intersection(const Box& box, const BoxColumns& c, std::size_t i) {
   return width * height;
 }
 
+// The IoU of two boxes of which the shared area and the sum of the areas are given.
+inline float ratio_of(float shared, float areas) {
+  const float ratio = shared / (areas - shared);
+  return shared > 0 ? ratio : 0.0f;
+}
+
 void iou_row(const Box& box_in, const BoxColumns& columns, std::size_t count, float* __restrict out) {
   const Box box = box_in;
   const BoxColumns c = columns;
   const float area = box.area();
   for (std::size_t i = 0; i < count; ++i) {
-    const float shared = intersection(box, c, i);
-    const float ratio = shared / (area + c.area[i] - shared);
-    out[i] = shared > 0 ? ratio : 0.0f;
+    out[i] = ratio_of(intersection(box, c, i), area + c.area[i]);
   }
 }
 
@@ -72,9 +81,7 @@ bool any_above(const Box& box_in, const BoxColumns& columns, std::size_t count, 
     if (near == 0) continue;
     std::int32_t above = 0;
     for (std::size_t i = begin; i < end; ++i) {
-      const float shared = intersection(box, columns, i);
-      const float ratio = shared / (area + columns.area[i] - shared);
-      above |= (shared > 0 ? ratio : 0.0f) > threshold ? 1 : 0;
+      above |= ratio_of(intersection(box, columns, i), area + columns.area[i]) > threshold ? 1 : 0;
     }
     if (above != 0) return true;
   }
