@@ -16,6 +16,7 @@ namespace {
 
 constexpr const char* kCommandLine = "command line";
 constexpr int kLatestVersion = 2;
+constexpr std::size_t kMostSuggestions = 5;
 
 // Names that VERSION 2 changed (detectron2 config/compat.py).
 const std::map<std::string, std::string>& renamed_keys() {
@@ -113,18 +114,22 @@ class ConfigMerger {
   // alike, and a slip in the last word alone (NMS_TRESH) is the last to be tried.
   std::string suggestion(const std::string& unknown) const {
     const std::string last = to_upper(unknown.substr(unknown.rfind('.') + 1));
-    std::vector<std::string> names, endings, same_ending;
+    std::vector<std::string> names, endings, same_ending, longer;
     for (const ConfigKey& key : keys_) {
       names.push_back(key.name);
+      if (starts_with(key.name, unknown)) longer.push_back(key.name);
       endings.push_back(key.name.substr(key.name.rfind('.') + 1));
       if (endings.back() == last) same_ending.push_back(key.name);
     }
     if (same_ending.size() == 1 && starts_with(same_ending[0], first_part(unknown))) {
       return fmt::format("; did you mean '{}'?", same_ending[0]);
     }
+    if (!longer.empty() && longer.size() <= kMostSuggestions) return "; there are " + join(longer, ", ");
     const std::string near = did_you_mean(unknown, same_ending.empty() ? names : same_ending);
     if (!near.empty()) return near;
-    if (!same_ending.empty()) return "; there are " + join(same_ending, ", ");
+    if (!same_ending.empty()) {
+      return same_ending.size() <= kMostSuggestions ? "; there are " + join(same_ending, ", ") : "";
+    }
     const std::string ending = nearest_match(last, endings);
     const auto found = std::find(endings.begin(), endings.end(), ending);
     if (found == endings.end()) return "";

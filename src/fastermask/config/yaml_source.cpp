@@ -61,7 +61,9 @@ class YamlSource {
   std::vector<std::string> base_names(const YAML::Node& bases) const {
     std::vector<std::string> names;
     if (bases.IsScalar()) names.push_back(bases.Scalar());
-    for (const YAML::Node& base : bases) names.push_back(base.IsScalar() ? base.Scalar() : "");
+    if (bases.IsSequence()) {
+      for (const YAML::Node& base : bases) names.push_back(base.IsScalar() ? base.Scalar() : "");
+    }
     if (names.empty() || std::count(names.begin(), names.end(), "") > 0) {
       fail<ConfigError>("config: _BASE_ must be a file name or a list of them ({})", where(bases));
     }
