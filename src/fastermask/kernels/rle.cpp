@@ -58,6 +58,54 @@ void check_same_rle_size(const Rle& a, const Rle& b, const char* where) {
   }
 }
 
+// Where a bitmap's columns change: pixel (row, x) differs from (row - 1, x).
+struct ColumnChanges {
+  std::vector<std::size_t> starts;  // [width + 1] of each column's rows
+  std::vector<std::uint32_t> rows;  // rising within a column
+};
+
+// Eight pixels as 1 where they are set.
+std::uint64_t set_pixels(const std::uint8_t* pixels) {
+  constexpr std::uint64_t kLowSevenBits = 0x7f7f7f7f7f7f7f7fu;
+  std::uint64_t word;
+  std::memcpy(&word, pixels, 8);
+  return ((((word & kLowSevenBits) + kLowSevenBits) | word) & ~kLowSevenBits) >> 7;
+}
+
+// Compares each row with the one above, eight pixels at a time: far fewer steps than walking down the columns.
+ColumnChanges find_column_changes(const BitMask& mask) {
+  const std::size_t width = static_cast<std::size_t>(mask.width);
+  std::vector<std::uint32_t> changed_x;
+  std::vector<std::uint32_t> changed_y;
+  ColumnChanges changes;
+  changes.starts.assign(width + 1, 0);
+  const auto note = [&](std::size_t x, int y) {
+    changed_x.push_back(static_cast<std::uint32_t>(x));
+    changed_y.push_back(static_cast<std::uint32_t>(y));
+    ++changes.starts[x + 1];
+  };
+  for (int y = 1; y < mask.height; ++y) {
+    const std::uint8_t* row = mask.row(y);
+    const std::uint8_t* above = mask.row(y - 1);
+    std::size_t x = 0;
+    for (; x + 8 <= width; x += 8) {
+      if (std::memcmp(row + x, above + x, 8) == 0) continue;
+      const std::uint64_t different = set_pixels(row + x) ^ set_pixels(above + x);
+      for (std::size_t i = 0; i < 8; ++i) {
+        if (((different >> (8 * i)) & 1u) != 0) note(x + i, y);
+      }
+    }
+    for (; x < width; ++x) {
+      if ((row[x] != 0) != (above[x] != 0)) note(x, y);
+    }
+  }
+  for (std::size_t x = 0; x < width; ++x) changes.starts[x + 1] += changes.starts[x];
+  changes.rows.resize(changed_x.size());
+  std::vector<std::size_t> next(changes.starts.begin(), changes.starts.end() - 1);
+  for (std::size_t i = 0; i < changed_x.size(); ++i) changes.rows[next[changed_x[i]]++] = changed_y[i];
+  return changes;
+}
+
 }  // namespace
 
 void RunWriter::add_bytes(const std::uint8_t* pixels, std::size_t count) {
@@ -105,19 +153,23 @@ void check_rle(const Rle& rle, std::string_view where) {
 }
 
 Rle rle_encode(const BitMask& mask) {
-  constexpr std::size_t kStrip = 64;  // columns turned at a time: a cache line of every row
   const std::size_t height = static_cast<std::size_t>(mask.height);
   const std::size_t width = static_cast<std::size_t>(mask.width);
+  if (height == 0 || width == 0) return Rle{mask.height, mask.width, {0}};
   RunWriter writer;
-  std::vector<std::uint8_t> columns(kStrip * height);
-  for (std::size_t x0 = 0; x0 < width; x0 += kStrip) {
-    const std::size_t strip = std::min(kStrip, width - x0);
-    for (std::size_t y = 0; y < height; ++y) {
-      const std::uint8_t* row = mask.pixels.data() + y * width + x0;
-      for (std::size_t x = 0; x < strip; ++x) columns[x * height + y] = row[x] != 0 ? 1 : 0;
-    }
-    writer.add_bytes(columns.data(), strip * height);
+  std::uint8_t value = 0;
+  std::size_t position = 0;  // along the columns
+  const auto change_at = [&](std::size_t place) {
+    writer.add(value, static_cast<std::uint32_t>(place - position));
+    position = place;
+    value ^= 1;
+  };
+  const ColumnChanges changes = find_column_changes(mask);
+  for (std::size_t x = 0; x < width; ++x) {
+    if ((mask.pixels[x] != 0) != (value != 0)) change_at(x * height);
+    for (std::size_t i = changes.starts[x]; i < changes.starts[x + 1]; ++i) change_at(x * height + changes.rows[i]);
   }
+  writer.add(value, static_cast<std::uint32_t>(height * width - position));
   return writer.finish(mask.height, mask.width);
 }
 
