@@ -1,0 +1,220 @@
+// RoIAlign: worked by hand, against its plain twin, its adjoint, and across thread counts and instruction sets.
+#include "fastermask/kernels/roi_align.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/base/random.h"
+#include "fastermask/kernels/ref_roi_align.h"
+#include "fastermask/kernels/row_ops.h"
+
+namespace fastermask {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+std::vector<float> random_floats(std::size_t count, std::uint64_t seed) {
+  Random random(seed, RandomPurpose::test);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(random.uniform(-1, 1));
+  return values;
+}
+
+double dot(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum;
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  }
+  return largest;
+}
+
+// Two levels, two images, many rois, over the edges too.
+struct Scene {
+  explicit Scene(int channel_count) : channels(channel_count) {
+    for (int l = 0; l < 2; ++l) {
+      const int height = l == 0 ? 25 : 13;
+      const int width = l == 0 ? 31 : 16;
+      const std::size_t size = static_cast<std::size_t>(2 * height * width * channels);
+      features.push_back(random_floats(size, static_cast<std::uint64_t>(l)));
+      gradients.emplace_back(size);
+      const float scale = l == 0 ? 0.25f : 0.125f;
+      levels.push_back({features.back().data(), 2, height, width, channels, scale});
+      gradient_levels.push_back({gradients.back().data(), 2, height, width, channels, scale});
+    }
+    Random random(9, RandomPurpose::test);
+    for (int r = 0; r < 60; ++r) {
+      const auto number = [&](double low, double high) { return static_cast<float>(random.uniform(low, high)); };
+      const float x = number(-30, 120);
+      const float y = number(-30, 95);
+      const float extent = r % 10 == 0 ? 0.0f : 80.0f;
+      rois.push_back({r % 2, r % 3 == 0 ? 1 : 0, {x, y, x + number(0, extent), y + number(0, extent)}});
+    }
+  }
+  std::vector<float> forward(const RoiAlignParams& params) const {
+    std::vector<float> output(output_size(params), -7.0f);
+    roi_align_forward(levels, rois, params, output.data());
+    return output;
+  }
+  std::size_t output_size(const RoiAlignParams& params) const {
+    return rois.size() * static_cast<std::size_t>(params.pooled_height * params.pooled_width * channels);
+  }
+  void clear_gradients() {
+    for (std::vector<float>& gradient : gradients) std::fill(gradient.begin(), gradient.end(), 0.0f);
+  }
+
+  int channels;
+  std::vector<std::vector<float>> features;
+  std::vector<std::vector<float>> gradients;
+  std::vector<FeatureLevel> levels;
+  std::vector<FeatureLevelGradient> gradient_levels;
+  std::vector<Roi> rois;
+};
+
+const std::vector<RoiAlignParams> kAllParams = {{7, 7, 0, true},  {7, 7, 2, true},  {3, 5, 0, false},
+                                                {1, 1, 0, true},  {14, 14, 1, false}};
+
+// A ramp f(y, x) = 10 y + x: bilinear samples of a ramp are exact, so a bin's mean is the ramp at the bin's middle.
+TEST(RoiAlign, ReadsARampAtTheMiddleOfEachBin) {
+  std::vector<float> ramp;
+  for (int i = 0; i < 64; ++i) ramp.push_back(static_cast<float>(10 * (i / 8) + i % 8));
+  const FeatureLevel level{ramp.data(), 1, 8, 8, 1, 0.5f};
+  const Roi roi{0, 0, {4, 2, 12, 10}};  // feature pixels x 2 .. 6, y 1 .. 5; pixel centres are at + 0.5
+  std::vector<float> output(4);
+  roi_align_forward({&level, 1}, {&roi, 1}, {2, 2, 0, true}, output.data());
+  EXPECT_THAT(output, ::testing::ElementsAre(17.5f, 19.5f, 37.5f, 39.5f));
+  roi_align_forward({&level, 1}, {&roi, 1}, {2, 2, 0, false}, output.data());
+  EXPECT_THAT(output, ::testing::ElementsAre(23.0f, 25.0f, 43.0f, 45.0f));
+}
+
+TEST(RoiAlign, EqualsThePlainTwin) {
+  for (const int channels : {1, 3, 16, 70, 256}) {
+    Scene scene(channels);
+    for (const RoiAlignParams& params : kAllParams) {
+      std::vector<float> expected(scene.output_size(params));
+      ref_roi_align_forward(scene.levels, scene.rois, params, expected.data());
+      EXPECT_LE(largest_difference(scene.forward(params), expected), 3e-6);
+
+      const std::vector<float> grad_output = random_floats(expected.size(), 3);
+      scene.clear_gradients();
+      ref_roi_align_backward(scene.gradient_levels, scene.rois, params, grad_output.data());
+      const std::vector<std::vector<float>> gradients = scene.gradients;
+      scene.clear_gradients();
+      roi_align_backward(scene.gradient_levels, scene.rois, params, grad_output.data());
+      for (std::size_t l = 0; l < 2; ++l) EXPECT_LE(largest_difference(scene.gradients[l], gradients[l]), 2e-4);
+    }
+  }
+}
+
+TEST(RoiAlign, BackwardIsTheAdjointOfForward) {
+  for (const RoiAlignParams& params : kAllParams) {
+    Scene scene(5);
+    const std::vector<float> grad_output = random_floats(scene.output_size(params), 4);
+    const double expected = dot(scene.forward(params), grad_output);
+    roi_align_backward(scene.gradient_levels, scene.rois, params, grad_output.data());
+    const double got = dot(scene.features[0], scene.gradients[0]) + dot(scene.features[1], scene.gradients[1]);
+    EXPECT_NEAR(got, expected, 1e-4 * std::max(1.0, std::abs(expected)));
+  }
+}
+
+TEST(RoiAlign, BackwardAddsToWhatIsThere) {
+  Scene scene(4);
+  const RoiAlignParams params;
+  const std::vector<float> grad_output = random_floats(scene.output_size(params), 4);
+  roi_align_backward(scene.gradient_levels, scene.rois, params, grad_output.data());
+  const std::vector<float> once = scene.gradients[0];
+  roi_align_backward(scene.gradient_levels, scene.rois, params, grad_output.data());
+  std::vector<float> twice = once;
+  for (float& value : twice) value *= 2;
+  EXPECT_LE(largest_difference(scene.gradients[0], twice), 1e-4);
+}
+
+TEST(RoiAlign, GivesTheSameBitsForEveryThreadCount) {
+  Scene scene(33);
+  const RoiAlignParams params;
+  const std::vector<float> grad_output = random_floats(scene.output_size(params), 5);
+  const int threads = num_threads();
+  std::vector<float> output;
+  std::vector<std::vector<float>> gradients;
+  for (const int count : {1, 2, 3, 8}) {
+    set_num_threads(count);
+    scene.clear_gradients();
+    roi_align_backward(scene.gradient_levels, scene.rois, params, grad_output.data());
+    const std::vector<float> now = scene.forward(params);
+    if (count > 1) {
+      EXPECT_EQ(now, output) << count;
+      EXPECT_EQ(scene.gradients, gradients) << count;
+    }
+    output = now;
+    gradients = scene.gradients;
+  }
+  set_num_threads(threads);
+}
+
+TEST(RoiAlign, NoRoisAreNoWork) {
+  const Scene scene(2);
+  EXPECT_NO_THROW(roi_align_forward(scene.levels, {}, RoiAlignParams{}, nullptr));
+  EXPECT_NO_THROW(roi_align_backward(scene.gradient_levels, {}, RoiAlignParams{}, nullptr));
+}
+
+TEST(RoiAlign, WrongArgumentsAreRefused) {
+  Scene scene(2);
+  std::vector<float> output(49 * 2);
+  const auto run = [&](Roi roi, RoiAlignParams params) {
+    return [&scene, &output, roi, params] { roi_align_forward(scene.levels, {&roi, 1}, params, output.data()); };
+  };
+  const Box box{0, 0, 9, 9};
+  EXPECT_THAT(run({2, 0, box}, {}),
+              ThrowsMessage<Error>(HasSubstr("roi_align: roi 0 must name one of 2 images, got 2")));
+  EXPECT_THAT(run({0, 2, box}, {}), ThrowsMessage<Error>(HasSubstr("must name one of 2 levels, got 2")));
+  EXPECT_THAT(run({0, -1, box}, {}), ThrowsMessage<Error>(HasSubstr("must name one of 2 levels, got -1")));
+  EXPECT_THAT(run({0, 0, {0, 0, std::numeric_limits<float>::infinity(), 1}}, {}),
+              ThrowsMessage<Error>(HasSubstr("roi 0 must be finite, got (0, 0, inf, 1)")));
+  EXPECT_THAT(run({0, 0, {0, 0, 1e30f, 1}}, {}), ThrowsMessage<Error>(HasSubstr("at most 10000000 feature pixels")));
+  EXPECT_THAT(run({0, 0, box}, {0, 7, 0, true}), ThrowsMessage<Error>(HasSubstr("must be positive, got 0 x 7")));
+  EXPECT_THAT(run({0, 0, box}, {7, 7, -1, true}), ThrowsMessage<Error>(HasSubstr("or positive, got -1")));
+  scene.levels[1].channels = 3;
+  EXPECT_THAT(run({0, 0, box}, {}), ThrowsMessage<Error>(HasSubstr("level 1 must have 2 channels as level 0, got 3")));
+  scene.levels[1].width = 0;
+  EXPECT_THAT(run({0, 0, box}, {}), ThrowsMessage<Error>(HasSubstr("level 1 must have positive sizes")));
+}
+
+TEST(RowOps, AllCopiesGiveTheSameBits) {
+  const std::vector<float> values = random_floats(4000, 6);
+  const RowOps plain = row_ops(Isa::generic);
+  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+    if (isa > best_isa()) continue;
+    const RowOps ops = row_ops(isa);
+    for (const std::ptrdiff_t n : {0, 1, 7, 31, 64, 200, 256, 1000}) {
+      const float* sources[3] = {values.data(), values.data() + 1000, values.data() + 2001};
+      std::vector<float> a(static_cast<std::size_t>(n), 0.25f);
+      std::vector<float> b = a;
+      for (const bool add : {true, false}) {
+        plain.weighted_sum(sources, values.data() + 5, 3, n, add, a.data());
+        ops.weighted_sum(sources, values.data() + 5, 3, n, add, b.data());
+        EXPECT_EQ(a, b) << isa_name(isa) << ' ' << n;
+      }
+      std::vector<std::int32_t> index_a(a.size());
+      std::vector<std::int32_t> index_b(a.size());
+      plain.update_maximum(values.data(), 5, n, a.data(), index_a.data());
+      ops.update_maximum(values.data(), 5, n, b.data(), index_b.data());
+      EXPECT_EQ(a, b);
+      EXPECT_EQ(index_a, index_b);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fastermask
