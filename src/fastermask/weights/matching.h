@@ -47,7 +47,7 @@ struct LoadedWeights {
 // version below 3 in the file, 1e-5 is taken off running_var. detectron2 layers/batch_norm.py.
 LoadedWeights load_weights_for(const WeightFile& file, const std::vector<ParameterSpec>& model);
 
-// Lines for the log: what was not loaded, grouped, names that differ in one number joined as detectron2 does
+// Lines for the log: what was not loaded, names that differ only in their last part joined
 // ("res2.0.conv1.norm.{bias, weight}"), shapes as "file [81, 1024], model [4, 1024]". "" when all matched.
 std::string format_match_report(const MatchResult& match, const std::string& path);
 

@@ -16,7 +16,7 @@ struct Safetensors {
 // Throws WeightsError when the file is damaged (header, sizes, offsets, unknown types), Error when it cannot be read.
 Safetensors load_safetensors(const std::string& path);
 
-// Writes tensors in name order, 64-byte aligned; the file appears whole or not at all.
+// Writes tensors aligned to their element size, without gaps; the file appears whole or not at all.
 void save_safetensors(const std::string& path, const NamedArrays& arrays,
                       const std::map<std::string, std::string>& metadata = {});
 
