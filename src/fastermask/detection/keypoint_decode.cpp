@@ -1,11 +1,13 @@
-// Heat maps to keypoints (decode_keypoints of postprocess.h). The bicubic resize is separable: every source row is
-// stretched once, then the output rows are formed one at a time and only their maximum is kept.
+// Heat maps to keypoints (decode_keypoints of postprocess.h). The bicubic resize is separable, and only its maximum is
+// wanted: output rows are looked at from the most promising on, until none can beat the best value found.
 //   S heat-map size   K keypoints
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/parallel.h"
@@ -45,33 +47,94 @@ struct Peak {
   int y = 0;
 };
 
-// The first largest value of `map` [S, S] resized by the taps.
-Peak find_peak(const std::vector<float>& map, int size, const std::vector<CubicTap>& columns,
-               const std::vector<CubicTap>& rows) {
-  const std::size_t width = columns.size();
-  std::vector<float> stretched(static_cast<std::size_t>(size) * width);
-  for (std::size_t y = 0; y < static_cast<std::size_t>(size); ++y) {
-    const float* in = map.data() + y * static_cast<std::size_t>(size);
-    for (std::size_t x = 0; x < width; ++x) {
-      const CubicTap& tap = columns[x];
-      stretched[y * width + x] = in[tap.index[0]] * tap.weight[0] + in[tap.index[1]] * tap.weight[1] +
-                                 in[tap.index[2]] * tap.weight[2] + in[tap.index[3]] * tap.weight[3];
+// One heat map, stretched to the box's width row by row as rows are asked for.
+class StretchedMap {
+ public:
+  StretchedMap(const std::vector<float>& map, int size, const std::vector<CubicTap>& columns)
+      : map_(map),
+        size_(static_cast<std::size_t>(size)),
+        columns_(columns),
+        rows_(size_),
+        upper_(size_),
+        lower_(size_) {
+    for (std::size_t y = 0; y < size_; ++y) {
+      const auto begin = map_.begin() + static_cast<std::ptrdiff_t>(y * size_);
+      const auto [low, high] = std::minmax_element(begin, begin + static_cast<std::ptrdiff_t>(size_));
+      // Cubic weights add up to 1, the negative ones to -0.1875 at most: how far a row can overshoot its own range.
+      const float overshoot = 0.19f * (*high - *low);
+      upper_[y] = *high + overshoot;
+      lower_[y] = *low - overshoot;
     }
   }
-  Peak peak;
-  std::vector<float> row(width);
-  for (std::size_t y = 0; y < rows.size(); ++y) {
-    const CubicTap& tap = rows[y];
-    const auto source = [&](std::size_t k) { return stretched.data() + static_cast<std::size_t>(tap.index[k]) * width; };
-    const float* r0 = source(0);
-    const float* r1 = source(1);
-    const float* r2 = source(2);
-    const float* r3 = source(3);
-    for (std::size_t x = 0; x < width; ++x) {
-      row[x] = r0[x] * tap.weight[0] + r1[x] * tap.weight[1] + r2[x] * tap.weight[2] + r3[x] * tap.weight[3];
+
+  // No value of the output row with this tap is above it.
+  float bound(const CubicTap& tap) const {
+    float sum = 0;
+    float magnitude = 0;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const std::size_t row = static_cast<std::size_t>(tap.index[k]);
+      sum += tap.weight[k] * (tap.weight[k] > 0 ? upper_[row] : lower_[row]);
+      magnitude += std::max(std::abs(upper_[row]), std::abs(lower_[row]));
     }
+    const float bound = sum + 1e-5f * magnitude;  // more than all rounding
+    return std::isnan(bound) ? std::numeric_limits<float>::infinity() : bound;
+  }
+
+  // The output row with this tap, into `out` [columns].
+  void output_row(const CubicTap& tap, std::vector<float>& out) {
+    const float* r0 = row(tap.index[0]);
+    const float* r1 = row(tap.index[1]);
+    const float* r2 = row(tap.index[2]);
+    const float* r3 = row(tap.index[3]);
+    for (std::size_t x = 0; x < out.size(); ++x) {
+      out[x] = r0[x] * tap.weight[0] + r1[x] * tap.weight[1] + r2[x] * tap.weight[2] + r3[x] * tap.weight[3];
+    }
+  }
+
+ private:
+  const float* row(int index) {
+    const std::size_t y = static_cast<std::size_t>(index);
+    std::vector<float>& stretched = rows_[y];
+    if (stretched.empty()) {
+      const float* in = map_.data() + y * size_;
+      stretched.resize(columns_.size());
+      for (std::size_t x = 0; x < columns_.size(); ++x) {
+        const CubicTap& tap = columns_[x];
+        stretched[x] = in[tap.index[0]] * tap.weight[0] + in[tap.index[1]] * tap.weight[1] +
+                       in[tap.index[2]] * tap.weight[2] + in[tap.index[3]] * tap.weight[3];
+      }
+    }
+    return stretched.data();
+  }
+
+  const std::vector<float>& map_;
+  std::size_t size_;
+  const std::vector<CubicTap>& columns_;
+  std::vector<std::vector<float>> rows_;  // [y] stretched, or empty when not asked for yet
+  std::vector<float> upper_;              // [y] no stretched value is above it
+  std::vector<float> lower_;              // [y] or below it
+};
+
+// The largest value of `map` [S, S] resized by the taps, and where it is; the first in row order among equals.
+Peak find_peak(const std::vector<float>& map, int size, const std::vector<CubicTap>& columns,
+               const std::vector<CubicTap>& rows) {
+  StretchedMap stretched(map, size, columns);
+  std::vector<std::pair<float, int>> promising;  // bound, output row
+  for (std::size_t y = 0; y < rows.size(); ++y) {
+    promising.emplace_back(stretched.bound(rows[y]), static_cast<int>(y));
+  }
+  std::sort(promising.begin(), promising.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
+  Peak peak;
+  std::vector<float> row(columns.size());
+  for (const auto& [bound, y] : promising) {
+    if (bound < peak.value) break;
+    stretched.output_row(rows[static_cast<std::size_t>(y)], row);
     const auto best = std::max_element(row.begin(), row.end());
-    if (*best > peak.value) peak = {*best, static_cast<int>(best - row.begin()), static_cast<int>(y)};
+    if (*best > peak.value || (*best == peak.value && y < peak.y)) {
+      peak = {*best, static_cast<int>(best - row.begin()), y};
+    }
   }
   return peak;
 }

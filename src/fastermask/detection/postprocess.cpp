@@ -141,7 +141,8 @@ Detections fast_rcnn_inference(Span<const float> class_logits, Span<const float>
                                const DetectionParams& params, std::vector<int>* rows) {
   const std::size_t num_rows = count_rows(class_logits.size(), num_classes, "class logits");
   FASTERMASK_CHECK(num_rows == proposals.size(),
-                   "fast_rcnn_inference: there must be one row of class logits a proposal, got {} rows and {} proposals",
+                   "fast_rcnn_inference: there must be one row of class logits a proposal, got {} rows and {} "
+                   "proposals",
                    num_rows, proposals.size());
   const std::size_t per_row = boxes_a_row(deltas.size(), num_rows, num_classes, 4, "deltas");
   const auto box_of = [&](std::size_t row, int k) {

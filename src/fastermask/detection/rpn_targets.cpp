@@ -34,8 +34,8 @@ RpnTargets sample_anchors(const Matches& matches, Span<const Box> anchors, Span<
                           const RpnTargetParams& params, Random& random) {
   FASTERMASK_CHECK(matches.labels.size() == anchors.size() && matches.gt_index.size() == anchors.size(),
                    "rpn_targets: matches of {} anchors do not fit {} anchors", matches.labels.size(), anchors.size());
-  SampledLabels sampled = sample_labels(matches.labels, params.batch_size_per_image, params.positive_fraction, 0, random,
-                                        params.strategy);
+  SampledLabels sampled = sample_labels(matches.labels, params.batch_size_per_image, params.positive_fraction, 0,
+                                        random, params.strategy);
   std::sort(sampled.positives.begin(), sampled.positives.end());
   std::sort(sampled.negatives.begin(), sampled.negatives.end());
 

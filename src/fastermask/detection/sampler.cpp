@@ -13,7 +13,9 @@ std::vector<int> choose(const std::vector<int>& candidates, int count, Random& r
   if (strategy == SamplingStrategy::first_k) return {candidates.begin(), candidates.begin() + taken};
   std::vector<int> chosen;
   chosen.reserve(static_cast<std::size_t>(taken));
-  for (const std::int64_t i : random.sample(available, taken)) chosen.push_back(candidates[static_cast<std::size_t>(i)]);
+  for (const std::int64_t i : random.sample(available, taken)) {
+    chosen.push_back(candidates[static_cast<std::size_t>(i)]);
+  }
   return chosen;
 }
 

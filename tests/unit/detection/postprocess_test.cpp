@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "fastermask/detection/metrics.h"
@@ -147,6 +148,62 @@ TEST(DecodeKeypoints, TakesABoxThinnerThanAPixelForOnePixel) {
   EXPECT_FLOAT_EQ(keypoints[0][0].x, 5.5f);
   EXPECT_FLOAT_EQ(keypoints[0][0].y, 6.5f);
   EXPECT_NEAR(keypoints[0][0].visibility, 1.0 / 16, 1e-6);
+}
+
+// The definition of the bicubic resize (Keys, a = -0.75), value by value.
+float resized_value(const std::vector<float>& map, int size, int width, int height, int x, int y) {
+  const auto weight = [](float t) {
+    constexpr float a = -0.75f;
+    t = std::abs(t);
+    return t <= 1 ? ((a + 2) * t - (a + 3)) * t * t + 1 : t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0.0f;
+  };
+  const float u = static_cast<float>(size) / static_cast<float>(width) * (static_cast<float>(x) + 0.5f) - 0.5f;
+  const float v = static_cast<float>(size) / static_cast<float>(height) * (static_cast<float>(y) + 0.5f) - 0.5f;
+  float sum = 0;
+  for (int j = static_cast<int>(std::floor(v)) - 1; j <= static_cast<int>(std::floor(v)) + 2; ++j) {
+    for (int i = static_cast<int>(std::floor(u)) - 1; i <= static_cast<int>(std::floor(u)) + 2; ++i) {
+      const int cell = std::clamp(j, 0, size - 1) * size + std::clamp(i, 0, size - 1);
+      sum += weight(static_cast<float>(i) - u) * weight(static_cast<float>(j) - v) *
+             map[static_cast<std::size_t>(cell)];
+    }
+  }
+  return sum;
+}
+
+TEST(DecodeKeypoints, FindsTheLargestValueOfTheResizedMap) {
+  Random random(11, RandomPurpose::test);
+  constexpr int kMapSize = 14;
+  for (int trial = 0; trial < 40; ++trial) {
+    std::vector<float> map(kMapSize * kMapSize);
+    const float noise = trial % 2 == 0 ? 1.0f : 0.1f;  // every other map is smooth with one peak
+    const double peak_x = random.uniform(0, kMapSize);
+    const double peak_y = random.uniform(0, kMapSize);
+    for (int i = 0; i < kMapSize * kMapSize; ++i) {
+      const double distance = std::hypot(i % kMapSize - peak_x, i / kMapSize - peak_y);
+      map[static_cast<std::size_t>(i)] = static_cast<float>(8 * std::exp(-distance * distance / 8)) * (1 - noise) +
+                                         noise * static_cast<float>(random.normal());
+    }
+    const int width = 1 + static_cast<int>(random.uniform_int(60));
+    const int height = 1 + static_cast<int>(random.uniform_int(60));
+    const Box box{3, 7, 3 + static_cast<float>(width), 7 + static_cast<float>(height)};
+    const Keypoint found = decode_keypoints(map, Boxes{box}, kMapSize, 1)[0][0];
+    float largest = -INFINITY;
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) largest = std::max(largest, resized_value(map, kMapSize, width, height, x, y));
+    }
+    const int x = static_cast<int>(std::lround(found.x - 3.5f));
+    const int y = static_cast<int>(std::lround(found.y - 7.5f));
+    EXPECT_NEAR(resized_value(map, kMapSize, width, height, x, y), largest, 1e-4) << trial;
+  }
+}
+
+TEST(DecodeKeypoints, TakesTheFirstOfEqualValuesAndSurvivesNan) {
+  const auto flat = decode_keypoints(std::vector<float>(16, 0.0f), Boxes{{0, 0, 4, 4}}, 4, 1);
+  EXPECT_FLOAT_EQ(flat[0][0].x, 0.5f);
+  EXPECT_FLOAT_EQ(flat[0][0].y, 0.5f);
+  std::vector<float> broken(16, 0.0f);
+  broken[5] = NAN;
+  EXPECT_NO_THROW(decode_keypoints(broken, Boxes{{0, 0, 9, 9}}, 4, 1));
 }
 
 TEST(DecodeKeypoints, SaysWhatDoesNotFit) {
