@@ -83,38 +83,30 @@ void strip_module_prefix(WeightFile& file) {
   file.module_versions = std::move(versions);
 }
 
-// Turns the names that were found into detectron2's.
-void convert_names(WeightFile& file) {
-  if (file.format == WeightFormat::caffe2_pickle || file.author == "Caffe2") {
-    file.names = WeightNames::caffe2;
-  } else {
-    file.names = recognise_names(file.arrays);
-  }
-  switch (file.names) {
-    case WeightNames::detectron2: return;
-    case WeightNames::caffe2: file.arrays = convert_caffe2(std::move(file.arrays)); break;
-    case WeightNames::torchvision_imagenet: file.arrays = convert_torchvision_imagenet(std::move(file.arrays)); break;
-    case WeightNames::torchvision_detection: file.arrays = convert_torchvision_detection(std::move(file.arrays)); break;
-    case WeightNames::mmdetection: file.arrays = convert_mmdetection(std::move(file.arrays)); break;
-  }
-  file.module_versions.clear();  // versions of other projects' modules mean nothing to detectron2's rules
-  file.needs_name_matching =
-      file.names == WeightNames::caffe2 || file.names == WeightNames::torchvision_imagenet || file.needs_name_matching;
-}
-
-WeightFile finish_weight_file(WeightFile file) {
+WeightFile finish_weight_file(WeightFile file, bool keep_names) {
   strip_module_prefix(file);
-  convert_names(file);
+  const bool caffe2 = file.format == WeightFormat::caffe2_pickle || file.author == "Caffe2";
+  file.names = recognise_names(file.arrays);
+  if (caffe2 && file.names == WeightNames::detectron2) file.names = WeightNames::caffe2;
+  if (!keep_names) convert_names(file);
   return file;
 }
 
-WeightFile load_arrays_only(const std::string& path, WeightFormat format, NamedArrays arrays) {
+WeightFile load_arrays_only(const std::string& path, WeightFormat format, NamedArrays arrays, bool keep_names) {
   if (arrays.empty()) fail<WeightsError>("{}: the file holds no arrays", path);
   WeightFile file;
   file.path = path;
   file.format = format;
   file.arrays = std::move(arrays);
-  return finish_weight_file(std::move(file));
+  return finish_weight_file(std::move(file), keep_names);
+}
+
+WeightFile load_safetensors_weights(const std::string& path, bool keep_names) {
+  Safetensors loaded = load_safetensors(path);
+  WeightFile file = load_arrays_only(path, WeightFormat::safetensors, std::move(loaded.arrays), keep_names);
+  const auto flag = loaded.metadata.find("matching_heuristics");
+  if (flag != loaded.metadata.end() && flag->second == "True") file.needs_name_matching = true;
+  return file;
 }
 
 bool is_safetensors(std::string_view content) { return content.size() > 9 && content[8] == '{'; }
@@ -149,6 +141,22 @@ const char* weight_names_name(WeightNames names) {
   return "?";
 }
 
+void convert_names(WeightFile& file) {
+  if (file.names == WeightNames::detectron2 || file.converted) return;
+  switch (file.names) {
+    case WeightNames::detectron2: break;
+    case WeightNames::caffe2: file.arrays = convert_caffe2(std::move(file.arrays)); break;
+    case WeightNames::torchvision_imagenet: file.arrays = convert_torchvision_imagenet(std::move(file.arrays)); break;
+    case WeightNames::torchvision_detection: file.arrays = convert_torchvision_detection(std::move(file.arrays)); break;
+    case WeightNames::mmdetection: file.arrays = convert_mmdetection(std::move(file.arrays)); break;
+  }
+  file.converted = true;
+  file.module_versions.clear();  // versions of other projects' modules mean nothing to detectron2's rules
+  if (file.names == WeightNames::caffe2 || file.names == WeightNames::torchvision_imagenet) {
+    file.needs_name_matching = true;
+  }
+}
+
 void strip_common_prefix(NamedArrays& arrays, const std::string& prefix) {
   const bool all = std::all_of(arrays.begin(), arrays.end(),
                                [&](const auto& entry) { return starts_with(entry.first, prefix); });
@@ -158,7 +166,7 @@ void strip_common_prefix(NamedArrays& arrays, const std::string& prefix) {
   arrays = std::move(stripped);
 }
 
-WeightFile weights_of_tree(PickleValue tree, const std::string& path, WeightFormat format) {
+WeightFile weights_of_tree(PickleValue tree, const std::string& path, WeightFormat format, bool keep_names) {
   WeightFile file;
   file.path = path;
   file.format = format;
@@ -182,19 +190,19 @@ WeightFile weights_of_tree(PickleValue tree, const std::string& path, WeightForm
       iteration != nullptr && iteration->kind() == PickleValue::Kind::integer) {
     file.iteration = iteration->as_int();
   }
-  return finish_weight_file(std::move(file));
+  return finish_weight_file(std::move(file), keep_names);
 }
 
-WeightFile load_weight_file(const std::string& path) {
+WeightFile load_weight_file(const std::string& path, bool keep_names) {
   const MappedFile mapped(path);
   const std::string_view content = mapped.view();
-  if (is_zip(content) && is_npz(content, path)) return load_arrays_only(path, WeightFormat::npz, load_npz(path));
+  if (is_zip(content) && is_npz(content, path)) {
+    return load_arrays_only(path, WeightFormat::npz, load_npz(path), keep_names);
+  }
   if (is_zip(content) || is_legacy_torch_file(content)) {
-    return weights_of_tree(parse_torch_file(content, path), path, WeightFormat::torch);
+    return weights_of_tree(parse_torch_file(content, path), path, WeightFormat::torch, keep_names);
   }
-  if (is_safetensors(content)) {
-    return load_arrays_only(path, WeightFormat::safetensors, load_safetensors(path).arrays);
-  }
+  if (is_safetensors(content)) return load_safetensors_weights(path, keep_names);
   if (content.empty()) fail<WeightsError>("{}: the file is empty", path);
   if (content[0] == '<') {
     fail<WeightsError>("{}: a web page, not a weight file; download the file itself again", path);
@@ -207,7 +215,7 @@ WeightFile load_weight_file(const std::string& path) {
   PickleValue tree = unpickle(content, options).value;
   const bool detectron2 = tree.find("model") != nullptr && tree.find("__author__") != nullptr;
   return weights_of_tree(std::move(tree), path,
-                         detectron2 ? WeightFormat::detectron2_pickle : WeightFormat::caffe2_pickle);
+                         detectron2 ? WeightFormat::detectron2_pickle : WeightFormat::caffe2_pickle, keep_names);
 }
 
 void save_weight_file(const std::string& path, const NamedArrays& arrays, const SaveWeightsOptions& options) {
@@ -223,9 +231,12 @@ void save_weight_file(const std::string& path, const NamedArrays& arrays, const 
   } else if (ends_with(name, ".pth") || ends_with(name, ".pt")) {
     PickleValue tree = PickleValue::dict();
     tree.set("model", PickleValue::state_dict(arrays));
+    if (options.matching_heuristics) tree.set("matching_heuristics", PickleValue::boolean(true));
     save_torch_file(path, tree);
   } else if (ends_with(name, ".safetensors")) {
-    save_safetensors(path, arrays, {{"format", "pt"}});
+    std::map<std::string, std::string> metadata = {{"format", "pt"}};
+    if (options.matching_heuristics) metadata["matching_heuristics"] = "True";
+    save_safetensors(path, arrays, metadata);
   } else if (ends_with(name, ".npz")) {
     save_npz(path, arrays);
   } else {
