@@ -59,10 +59,10 @@ TEST(Matcher, SaysWhatIsWrongWithItsSettings) {
   EXPECT_THROW(Matcher({0.5}, {0, 2}), ConfigError);
 }
 
-Random make_random() { return Random(1, RandomPurpose::test); }
+Random matcher_test_random() { return Random(1, RandomPurpose::test); }
 
 TEST(SampleLabels, FirstKTakesTheFirstInIndexOrder) {
-  Random random = make_random();
+  Random random = matcher_test_random();
   const std::vector<int> labels{80, 3, -1, 80, 5, 7, 80};
   const SampledLabels sampled = sample_labels(labels, 4, 0.5, 80, random, SamplingStrategy::first_k);
   EXPECT_THAT(sampled.positives, ElementsAre(1, 4));
@@ -70,7 +70,7 @@ TEST(SampleLabels, FirstKTakesTheFirstInIndexOrder) {
 }
 
 TEST(SampleLabels, NegativesFillThePlaceOfMissingPositives) {
-  Random random = make_random();
+  Random random = matcher_test_random();
   const std::vector<std::int8_t> labels{0, 1, 0, 0, -1, 0, 0};
   const SampledLabels sampled = sample_labels(labels, 5, 0.5, 0, random, SamplingStrategy::random);
   EXPECT_THAT(sampled.positives, ElementsAre(1));
@@ -78,7 +78,7 @@ TEST(SampleLabels, NegativesFillThePlaceOfMissingPositives) {
 }
 
 TEST(SampleLabels, RoundsTheShareOfPositivesDown) {
-  Random random = make_random();
+  Random random = matcher_test_random();
   const std::vector<std::int8_t> labels(100, 1);
   EXPECT_EQ(sample_labels(labels, 7, 0.5, 0, random, SamplingStrategy::random).positives.size(), 3u);
 }
@@ -99,14 +99,14 @@ TEST(SampleLabels, IsUniformAndRepeatable) {
 }
 
 TEST(SampleLabels, OfNothingIsNothing) {
-  Random random = make_random();
+  Random random = matcher_test_random();
   const SampledLabels sampled = sample_labels(std::vector<int>{}, 5, 0.5, 0, random, SamplingStrategy::random);
   EXPECT_THAT(sampled.positives, IsEmpty());
   EXPECT_THAT(sampled.negatives, IsEmpty());
 }
 
 TEST(SampleLabels, SaysWhatIsWrong) {
-  Random random = make_random();
+  Random random = matcher_test_random();
   const std::vector<int> labels{0, 1};
   EXPECT_THAT(ref::error_of([&] { sample_labels(labels, -1, 0.5, 0, random, SamplingStrategy::random); }),
               HasSubstr("sample_labels: num_samples must not be negative, got -1"));

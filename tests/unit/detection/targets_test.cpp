@@ -17,14 +17,14 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-Random make_random() { return Random(1, RandomPurpose::test); }
+Random targets_test_random() { return Random(1, RandomPurpose::test); }
 
 // Anchors: one on the ground truth, one near it (IoU 0.5: ignored), two far away, one over the border.
 const Boxes kAnchors{{50, 50, 60, 60}, {0, 0, 10, 10}, {0, 0, 5, 10}, {80, 80, 90, 90}, {-5, 70, 5, 80}};
 const Boxes kGt{{0, 0, 10, 10}};
 
 TEST(RpnTargets, HoldPositivesThenNegativesWithTheirDeltas) {
-  Random random = make_random();
+  Random random = targets_test_random();
   const RpnTargets targets = label_and_sample_anchors(kAnchors, {100, 100}, kGt, {}, random);
   EXPECT_THAT(targets.anchors, ElementsAre(1, 0, 3, 4));
   EXPECT_THAT(targets.labels, ElementsAre(1, 0, 0, 0));
@@ -37,7 +37,7 @@ TEST(RpnTargets, HoldPositivesThenNegativesWithTheirDeltas) {
 }
 
 TEST(RpnTargets, AnchorsOutsideTheImageAreIgnoredWhenABoundaryIsSet) {
-  Random random = make_random();
+  Random random = targets_test_random();
   RpnTargetParams params;
   params.boundary_thresh = 0;
   EXPECT_THAT(label_and_sample_anchors(kAnchors, {100, 100}, kGt, params, random).anchors, ElementsAre(1, 0, 3));
@@ -46,7 +46,7 @@ TEST(RpnTargets, AnchorsOutsideTheImageAreIgnoredWhenABoundaryIsSet) {
 }
 
 TEST(RpnTargets, WithoutGroundTruthAreNegative) {
-  Random random = make_random();
+  Random random = targets_test_random();
   RpnTargetParams params;
   params.batch_size_per_image = 3;
   const RpnTargets targets = label_and_sample_anchors(kAnchors, {100, 100}, {}, params, random);
@@ -56,7 +56,7 @@ TEST(RpnTargets, WithoutGroundTruthAreNegative) {
 }
 
 TEST(RpnTargets, RefuseMatchesOfOtherAnchors) {
-  Random random = make_random();
+  Random random = targets_test_random();
   EXPECT_THAT(ref::error_of([&] { sample_anchors(Matches{}, kAnchors, kGt, {}, random); }),
               HasSubstr("rpn_targets: matches of 0 anchors do not fit 5 anchors"));
   Matches matches;
@@ -73,7 +73,7 @@ RoiTargetParams three_classes() {
 }
 
 TEST(RoiTargets, HoldForegroundThenBackgroundWithTheGroundTruthAppended) {
-  Random random = make_random();
+  Random random = targets_test_random();
   RoiTargetParams params = three_classes();
   params.strategy = SamplingStrategy::first_k;
   const Boxes proposals{{50, 50, 60, 60}, {0, 0, 10, 9}, {30, 0, 40, 10}};
@@ -87,7 +87,7 @@ TEST(RoiTargets, HoldForegroundThenBackgroundWithTheGroundTruthAppended) {
 }
 
 TEST(RoiTargets, KeepToTheBatchSizeAndItsShareOfForeground) {
-  Random random = make_random();
+  Random random = targets_test_random();
   RoiTargetParams params = three_classes();
   params.batch_size_per_image = 16;
   Boxes proposals(50, kGt[0]);
@@ -98,7 +98,7 @@ TEST(RoiTargets, KeepToTheBatchSizeAndItsShareOfForeground) {
 }
 
 TEST(RoiTargets, WithoutGroundTruthAreBackground) {
-  Random random = make_random();
+  Random random = targets_test_random();
   const RoiTargets targets = label_and_sample_proposals(kAnchors, {}, {}, three_classes(), random);
   EXPECT_EQ(targets.num_foreground, 0);
   EXPECT_THAT(targets.classes, ElementsAre(3, 3, 3, 3, 3));
