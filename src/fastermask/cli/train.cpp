@@ -1,1 +1,85 @@
-namespace fastermask {}
+// `fastermask train`.
+#include <csignal>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/log.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/cli/command.h"
+#include "fastermask/cli/overrides.h"
+#include "fastermask/config/load.h"
+#include "fastermask/training/dump_step.h"
+#include "fastermask/training/run.h"
+
+namespace fastermask::cli {
+namespace {
+
+struct TrainOptions {
+  std::string config_file;
+  int num_procs = 1;
+  int num_machines = 1;
+  int machine_rank = 0;
+  std::string master_addr = "127.0.0.1";
+  int master_port = 23333;
+  std::string dist_url;
+  std::vector<int> device_ids;
+  bool resume = false;
+  bool eval_only = false;
+  int threads = 0;
+  std::string dump_step;
+  int steps = 1;
+  std::string sampling = "random";
+};
+
+int run_train(const CLI::App& command, const TrainOptions& options) {
+  const Config config = load_config(options.config_file, overrides_of(command));
+  if (options.num_procs * options.num_machines != 1) {
+    fail<UsageError>("train: several processes are not supported yet: --num-procs and --num-machines must be 1");
+  }
+  set_num_threads(options.threads);
+  if (!options.dump_step.empty()) {
+    DumpStepOptions dump;
+    dump.path = options.dump_step;
+    dump.steps = options.steps;
+    dump.sampling = options.sampling == "first_k" ? SamplingStrategy::first_k : SamplingStrategy::random;
+    dump_training_step(config, dump);
+    return 0;
+  }
+  set_console_log_to_stdout(true);
+  return run_training(config, {options.resume, options.eval_only, options.config_file});
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("train", "Train a model, or evaluate it with --eval-only");
+  auto options = std::make_shared<TrainOptions>();
+  command->add_option("--config-file", options->config_file, "YAML config")->required();
+  command->add_flag("--resume", options->resume, "continue from the last checkpoint in OUTPUT_DIR, if there is one");
+  command->add_flag("--eval-only", options->eval_only, "evaluate MODEL.WEIGHTS on DATASETS.TEST instead of training");
+  command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
+  command->add_option("--num-procs,--num-gpus", options->num_procs, "training processes on this machine")->check(CLI::PositiveNumber);
+  command->add_option("--num-machines", options->num_machines, "machines that train together")->check(CLI::PositiveNumber);
+  command->add_option("--machine-rank", options->machine_rank, "this machine's number, from 0");
+  command->add_option("--master-addr", options->master_addr, "address of machine 0");
+  command->add_option("--master-port", options->master_port, "port on machine 0");
+  command->add_option("--dist-url", options->dist_url, "accepted for detectron2's scripts");
+  command->add_option("--device-ids", options->device_ids, "accepted for detectron2's scripts");
+  command->add_option("--dump-step", options->dump_step,
+                      "run one step on the first pictures, without chance, and write its intermediates to this .npz file");
+  command->add_option("--steps", options->steps, "with --dump-step: SGD steps whose losses are written")->check(CLI::PositiveNumber);
+  command->add_option("--sampling", options->sampling, "with --dump-step: how anchors and proposals are chosen")
+      ->check(CLI::IsMember({"random", "first_k"}));
+  command->footer(
+      "Example: fastermask train --config-file configs/tiny/synth_mask_rcnn_R_18_FPN.yaml \\\n"
+      "           DATASETS.TRAIN '(\"train.json:images\",)' DATASETS.TEST '(\"val.json:images\",)' OUTPUT_DIR output");
+  accept_overrides(*command);
+  command->callback([command, options] {
+    const int status = run_train(*command, *options);
+    if (status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace fastermask::cli

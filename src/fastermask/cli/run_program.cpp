@@ -1,0 +1,100 @@
+// What both programs do around their commands: parse, run, and turn errors into one line and an exit status.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/text.h"
+#include "fastermask/cli/command.h"
+
+namespace fastermask::cli {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+// GNU OpenMP's threads spin for milliseconds between parallel loops, which on a shared machine takes the cores away from
+// the threads that have work. It reads its settings before main() runs, hence the program starts itself anew with them.
+void limit_spinning(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  setenv("GOMP_SPINCOUNT", "10000", 1);
+  execv("/proc/self/exe", argv);  // returns only when it fails; then we go on as we are
+}
+
+// Names of the commands (at the top) or options (of a command) that `word` may have meant.
+std::vector<std::string> known_words(const CLI::App& app) {
+  std::vector<std::string> words;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) words.push_back(command->get_name());
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+  }
+  return words;
+}
+
+// The deepest command that was chosen.
+const CLI::App& chosen_command(const CLI::App& app) {
+  const CLI::App* deepest = &app;
+  while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().front();
+  return *deepest;
+}
+
+int report_usage_error(const CLI::App& app, const CLI::ParseError& error, const std::string& name) {
+  if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+  const CLI::App& command = chosen_command(app);
+  std::string message = error.what();
+  for (const std::string& word : command.remaining()) message += did_you_mean(word, known_words(command));
+  std::string path = name;
+  for (const CLI::App* level = &app; !level->get_subcommands().empty();) {
+    level = level->get_subcommands().front();
+    path += " " + level->get_name();
+  }
+  std::cerr << name << ": " << message << "\nTry '" << path << " --help'.\n";
+  return kUsage;
+}
+
+int run_guarded(CLI::App& app, int argc, char** argv, const std::string& name) {
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::RuntimeError& error) {  // a command that chose its exit status
+    return error.get_exit_code();
+  } catch (const CLI::ParseError& error) {
+    return report_usage_error(app, error, name);
+  } catch (const UsageError& error) {
+    std::cerr << name << ": " << error.what() << '\n';
+    return kUsage;
+  } catch (const ConfigError& error) {
+    std::cerr << name << ": " << error.what() << '\n';
+    return kUsage;
+  } catch (const std::bad_alloc&) {
+    std::cerr << name << ": out of memory\n";
+    return kFailed;
+  } catch (const std::exception& error) {
+    std::cerr << name << ": " << error.what() << '\n';
+    return kFailed;
+  }
+}
+
+}  // namespace
+
+int run_program(const std::string& name, const std::string& description, const std::vector<AddCommand>& commands,
+                int argc, char** argv) {
+  limit_spinning(argv);
+  std::signal(SIGPIPE, SIG_DFL);
+  CLI::App app(description, name);
+  app.set_version_flag("--version", name + " " FASTERMASK_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  for (const AddCommand& add : commands) add(app);
+  const int status = run_guarded(app, argc, argv, name);
+  std::cout.flush();
+  return status;
+}
+
+}  // namespace fastermask::cli

@@ -1,0 +1,21 @@
+// `fastermask train` as a function: what it sets up around the Trainer. Free of LibTorch, for the command line.
+#pragma once
+
+#include <string>
+
+#include "fastermask/config/config.h"
+
+namespace fastermask {
+
+struct TrainingRunOptions {
+  bool resume = false;
+  bool eval_only = false;
+  std::string config_file;  // as given, for the log
+};
+
+// Trains (or with eval_only evaluates MODEL.WEIGHTS), writing to OUTPUT_DIR: config.yaml, log.txt, metrics.json,
+// events.out.tfevents.*, checkpoints, inference/, report.html. SIGTERM and SIGINT end it after the current step, with a
+// checkpoint. Returns the exit status: 1 when TEST.EXPECTED_RESULTS are missed.
+int run_training(const Config& config, const TrainingRunOptions& options);
+
+}  // namespace fastermask
