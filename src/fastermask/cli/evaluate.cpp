@@ -1,1 +1,96 @@
-namespace fastermask {}
+// `fastermask evaluate`.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/file.h"
+#include "fastermask/base/log.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/cli/command.h"
+#include "fastermask/cli/overrides.h"
+#include "fastermask/config/load.h"
+#include "fastermask/data/catalog.h"
+#include "fastermask/evaluation/evaluate_detector.h"
+#include "fastermask/training/torch_detector.h"
+
+namespace fastermask::cli {
+namespace {
+
+struct EvaluateOptions {
+  std::string config_file;
+  std::string weights;
+  std::string dataset;
+  std::string precision = "f32";
+  std::string output;
+  int threads = 0;
+  bool json = false;
+};
+
+nlohmann::json to_json(const std::vector<TaskMetrics>& tasks) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const TaskMetrics& task : tasks) {
+    nlohmann::json& values = json[task.task] = nlohmann::json::object();
+    for (const auto& [name, value] : task.metrics) values[name] = std::isnan(value) ? nlohmann::json() : nlohmann::json(value);
+  }
+  return json;
+}
+
+int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
+  Config config = load_config(options.config_file, overrides_of(command));
+  if (options.precision != "f32") {
+    fail<UsageError>("evaluate: --precision must be f32 in this version, got {}", options.precision);
+  }
+  set_num_threads(options.threads);
+  if (!options.weights.empty()) config.model.weights = options.weights;
+  if (!options.dataset.empty()) config.datasets.test = {options.dataset};
+  if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; name a data set with --dataset");
+  if (!options.json) set_console_log_to_stdout(true);
+  const std::unique_ptr<Detector> detector = make_torch_detector(config);
+  nlohmann::json document = nlohmann::json::object();
+  bool met = true;
+  for (const std::string& name : config.datasets.test) {
+    const auto dataset = std::make_shared<const Dataset>(load_dataset(name));
+    EvaluateDetectorOptions run;
+    if (!options.output.empty()) {
+      run.output_folder = config.datasets.test.size() == 1 ? options.output : join_path(options.output, dataset->name);
+    }
+    const DetectorEvaluation evaluation = evaluate_detector(*detector, dataset, config, run);
+    document[name] = to_json(evaluation.metrics);
+    document[name]["seconds_per_image"] = evaluation.seconds_per_image;
+    for (const std::string& miss : check_expected_results(config, evaluation.metrics)) {
+      log_error("evaluation.testing", "{}", miss);
+      met = false;
+    }
+  }
+  if (options.json) fmt::print("{}\n", (config.datasets.test.size() == 1 ? document.front() : document).dump(2));
+  return met ? 0 : 1;
+}
+
+}  // namespace
+
+void add_evaluate_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("evaluate", "Run a model on a data set and evaluate the results as COCO does");
+  auto options = std::make_shared<EvaluateOptions>();
+  command->add_option("--config-file", options->config_file, "YAML config")->required();
+  command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
+  command->add_option("--dataset", options->dataset, "data set, or ANNOTATIONS.json:IMAGE_FOLDER; otherwise DATASETS.TEST");
+  command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  command->add_option("--output", options->output, "folder for coco_instances_results.json");
+  command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
+  command->add_flag("--json", options->json, "print the metrics as one JSON document");
+  command->footer(
+      "Example: fastermask evaluate --config-file output/config.yaml --weights output/model_final.pth \\\n"
+      "           --dataset val.json:images --json");
+  accept_overrides(*command);
+  command->callback([command, options] {
+    const int status = run_evaluate(*command, *options);
+    if (status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace fastermask::cli

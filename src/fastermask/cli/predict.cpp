@@ -1,1 +1,220 @@
-namespace fastermask {}
+// `fastermask predict`.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/file.h"
+#include "fastermask/base/log.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/base/progress.h"
+#include "fastermask/cli/command.h"
+#include "fastermask/cli/input_files.h"
+#include "fastermask/cli/model_classes.h"
+#include "fastermask/cli/overrides.h"
+#include "fastermask/config/load.h"
+#include "fastermask/data/image_io.h"
+#include "fastermask/kernels/rle.h"
+#include "fastermask/report/draw.h"
+#include "fastermask/runtime/input_batch.h"
+#include "fastermask/training/torch_detector.h"
+#include "fastermask/weights/npz.h"
+
+namespace fastermask::cli {
+namespace {
+
+constexpr const char* kPredict = "predict";
+
+struct PredictOptions {
+  std::vector<std::string> inputs;
+  std::string config_file;
+  std::string weights;
+  std::string output;
+  double score_threshold = 0.5;
+  std::string precision = "f32";
+  int batch = 1;
+  int threads = 0;
+  bool json = false;
+  std::string dump;
+};
+
+// The detections that score at least `threshold`; they are in falling order of score.
+Detections above_threshold(Detections detections, double threshold) {
+  std::size_t count = 0;
+  while (count < detections.size() && detections.scores[count] >= threshold) ++count;
+  detections.boxes.resize(count);
+  detections.scores.resize(count);
+  detections.classes.resize(count);
+  if (!detections.masks.empty()) detections.masks.resize(count);
+  if (!detections.keypoints.empty()) detections.keypoints.resize(count);
+  return detections;
+}
+
+// COCO result records of one picture.
+void append_records(const std::string& file, const Detections& detections, const ClassList& classes, nlohmann::json& records) {
+  for (std::size_t d = 0; d < detections.size(); ++d) {
+    const Box& box = detections.boxes[d];
+    const auto index = static_cast<std::size_t>(detections.classes[d]);
+    nlohmann::json record = {{"file_name", file},
+                             {"category_id", classes.category_ids[index]},
+                             {"category", classes.names[index]},
+                             {"bbox", {box.x1, box.y1, box.width(), box.height()}},
+                             {"score", detections.scores[d]}};
+    if (!detections.masks.empty()) {
+      const Rle& mask = detections.masks[d];
+      record["segmentation"] = {{"size", {mask.height, mask.width}}, {"counts", rle_to_string(mask)}};
+    }
+    if (!detections.keypoints.empty()) {
+      nlohmann::json& points = record["keypoints"] = nlohmann::json::array();
+      for (const Keypoint& point : detections.keypoints[d]) {
+        points.insert(points.end(), {point.x - 0.5f, point.y - 0.5f, point.visibility});
+      }
+    }
+    records.push_back(std::move(record));
+  }
+}
+
+// Where pictures are drawn: the file's own name, numbered when folders bring the same name twice.
+class OutputNames {
+ public:
+  explicit OutputNames(std::string folder) : folder_(std::move(folder)) {}
+  std::string next(const std::string& input) {
+    const std::filesystem::path path(input);
+    std::string name = path.filename().string();
+    for (int number = 2; !used_.insert(name).second; ++number) {
+      name = fmt::format("{}-{}{}", path.stem().string(), number, path.extension().string());
+    }
+    return join_path(folder_, name);
+  }
+
+ private:
+  std::string folder_;
+  std::set<std::string> used_;
+};
+
+// Runs the detector on pictures read so far and hands their detections on.
+class PredictRun {
+ public:
+  PredictRun(const PredictOptions& options, const Config& config)
+      : options_(options), config_(config), detector_(make_torch_detector(config)), classes_(find_model_classes(config)),
+        output_names_(options.output) {}
+
+  void process(const std::vector<std::string>& files, const std::vector<Image>& images) {
+    const Batch batch = make_input_batch(images, config_, detector_->network().size_divisibility);
+    NamedArrays dump;
+    const std::vector<Detections> found = detector_->detect(batch, options_.dump.empty() ? nullptr : &dump);
+    if (!options_.dump.empty()) save_npz(options_.dump, dump);
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const Detections detections = above_threshold(to_original_image(found[i], images[i].size()), options_.score_threshold);
+      if (options_.json) append_records(files[i], detections, classes_, records_);
+      if (!options_.output.empty()) draw(files[i], detections);
+      total_ += detections.size();
+    }
+  }
+
+  const nlohmann::json& records() const { return records_; }
+  std::size_t total() const { return total_; }
+
+ private:
+  void draw(const std::string& file, const Detections& detections) {
+    // Read anew in BGR: the network may want another channel order.
+    write_image(output_names_.next(file), draw_detections(read_image(file), detections, classes_.names));
+  }
+
+  const PredictOptions& options_;
+  const Config& config_;
+  std::unique_ptr<Detector> detector_;
+  ClassList classes_;
+  OutputNames output_names_;
+  nlohmann::json records_ = nlohmann::json::array();
+  std::size_t total_ = 0;
+};
+
+int run_predict(const PredictOptions& options, const Config& config, const std::vector<std::string>& files) {
+  PredictRun run(options, config);
+  std::vector<std::string> failures, batch_files;
+  std::vector<Image> batch_images;
+  const PixelFormat format = parse_pixel_format(config.input.format);
+  {
+    ProgressBar bar("predict", static_cast<std::int64_t>(files.size()));
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      try {
+        batch_images.push_back(read_image(files[i], format));
+        batch_files.push_back(files[i]);
+      } catch (const Error& error) {
+        failures.emplace_back(error.what());
+      }
+      if (batch_files.size() == static_cast<std::size_t>(options.batch) || (i + 1 == files.size() && !batch_files.empty())) {
+        run.process(batch_files, batch_images);
+        batch_files.clear();
+        batch_images.clear();
+      }
+      bar.update(static_cast<std::int64_t>(i + 1));
+    }
+  }
+  if (options.json) fmt::print("{}\n", run.records().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  log_info(kPredict, "{} detections with a score of at least {} in {} pictures", run.total(), options.score_threshold,
+           files.size() - failures.size());
+  if (!options.output.empty()) log_info(kPredict, "Pictures are in {}", options.output);
+  for (const std::string& failure : failures) log_error(kPredict, "{}", failure);
+  return failures.empty() ? 0 : 1;
+}
+
+// Tells inputs from KEY VALUE pairs: keys are upper-case words with a dot, or top-level keys such as OUTPUT_DIR.
+std::vector<std::string> split_overrides(std::vector<std::string>& words) {
+  const auto is_key = [](const std::string& word) {
+    return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; }) &&
+           !path_exists(word) && (word.find('.') != std::string::npos || word.find('_') != std::string::npos);
+  };
+  const auto first = std::find_if(words.begin(), words.end(), is_key);
+  std::vector<std::string> overrides(first, words.end());
+  words.erase(first, words.end());
+  return overrides;
+}
+
+int start_predict(PredictOptions options) {
+  const std::vector<std::string> overrides = split_overrides(options.inputs);
+  Config config = load_config(options.config_file, overrides);
+  if (!options.weights.empty()) config.model.weights = options.weights;
+  if (options.precision != "f32") fail<UsageError>("predict: --precision must be f32 in this version, got {}", options.precision);
+  if (options.output.empty() && !options.json && options.dump.empty()) {
+    fail<UsageError>("predict: nothing to do: give --output DIR for drawn pictures, --json for records, or both");
+  }
+  if (options.inputs.empty()) fail<UsageError>("predict: no INPUT given; name pictures, folders or patterns");
+  const std::vector<std::string> files = find_input_files(options.inputs);
+  if (!options.dump.empty() && files.size() != 1) fail<UsageError>("predict: --dump takes one picture, got {}", files.size());
+  set_num_threads(options.threads);
+  return run_predict(options, config, files);
+}
+
+}  // namespace
+
+void add_predict_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("predict", "Detect objects in pictures and draw them");
+  auto options = std::make_shared<PredictOptions>();
+  command->add_option("INPUT", options->inputs, "pictures, folders, patterns; then KEY VALUE config overrides");
+  command->add_option("--config-file", options->config_file, "YAML config")->required();
+  command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
+  command->add_option("--output", options->output, "folder for the drawn pictures");
+  command->add_option("--score-threshold", options->score_threshold, "detections below it are left out")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  command->add_option("--batch", options->batch, "pictures at a time")->check(CLI::PositiveNumber);
+  command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
+  command->add_flag("--json", options->json, "print COCO result records with file_name");
+  command->add_option("--dump", options->dump, "write the intermediates of one picture to this .npz file");
+  command->footer(
+      "Example: fastermask predict --config-file output/config.yaml --weights output/model_final.pth \\\n"
+      "           pictures/ --output drawn");
+  command->callback([options] {
+    const int status = start_predict(*options);
+    if (status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace fastermask::cli

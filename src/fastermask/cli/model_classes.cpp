@@ -1,0 +1,39 @@
+#include "fastermask/cli/model_classes.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/file.h"
+#include "fastermask/data/catalog.h"
+
+namespace fastermask::cli {
+
+ClassList find_model_classes(const Config& config) {
+  const auto count = static_cast<std::size_t>(config.model.roi_heads.num_classes);
+  const std::string beside = join_path(std::filesystem::path(config.model.weights).parent_path().string(), "classes.json");
+  if (is_file(beside)) {
+    const ClassList classes = load_class_list(beside);
+    if (classes.names.size() == count) return classes;
+  }
+  std::vector<std::string> names = config.datasets.test;
+  names.insert(names.end(), config.datasets.train.begin(), config.datasets.train.end());
+  for (const std::string& name : names) {
+    try {
+      const Dataset dataset = load_dataset(name);
+      if (dataset.class_names.size() == count) return {dataset.class_names, dataset.category_ids};
+    } catch (const Error&) {
+      // Not there: a model is used on machines that lack its data.
+    }
+  }
+  if (count == coco_class_list().names.size()) return coco_class_list();
+  ClassList numbered;
+  for (std::size_t i = 0; i < count; ++i) {
+    numbered.names.push_back(fmt::format("class {}", i));
+    numbered.category_ids.push_back(static_cast<std::int64_t>(i) + 1);
+  }
+  return numbered;
+}
+
+}  // namespace fastermask::cli
