@@ -238,7 +238,7 @@ class Pickler {
           return;
         }
         [[fallthrough]];
-      default: fail<WeightsError>("pickle: a {} cannot be written", value.describe());
+      default: fail<WeightsError>("pickle: {} cannot be written", value.describe());
     }
     nodes_[value.node().get()] = memoize();
     kept_.push_back(value);
