@@ -1,5 +1,6 @@
 #include "fastermask/training/checkpoint.h"
 
+#include <cstdlib>
 #include <set>
 
 #include "fastermask/base/error.h"
@@ -55,7 +56,7 @@ void load_model_weights(const std::string& weights, TrainableRcnn& model, const 
   assign_matching(load_weight_file(path), model);
 }
 
-void save_checkpoint(const std::string& folder, const std::string& name, std::int64_t iteration,
+void save_checkpoint(const std::string& folder, const std::string& name, std::int64_t iteration, std::uint64_t seed,
                      const TrainableRcnn& model, const Sgd& optimizer) {
   const std::string path = join_path(folder, name + ".pth");
   log_info(kModule, "Saving checkpoint to {}", path);
@@ -68,13 +69,14 @@ void save_checkpoint(const std::string& folder, const std::string& name, std::in
   tree.set("optimizer", optimizer.state(learning_rate(solver, iteration + 1)));
   tree.set("scheduler", std::move(scheduler));
   tree.set("iteration", PickleValue::integer(iteration));
+  tree.set("fastermask_seed", PickleValue::string(std::to_string(seed)));  // 64 unsigned bits: more than an int holds
   save_torch_file(path, tree);
   write_file_atomic(join_path(folder, "last_checkpoint"), name + ".pth");
 }
 
-std::int64_t resume_from_checkpoint(const std::string& folder, TrainableRcnn& model, Sgd& optimizer) {
+std::optional<ResumePoint> resume_from_checkpoint(const std::string& folder, TrainableRcnn& model, Sgd& optimizer) {
   const std::string pointer = join_path(folder, "last_checkpoint");
-  if (!is_file(pointer)) return -1;
+  if (!is_file(pointer)) return std::nullopt;
   const std::string path = join_path(folder, std::string(trim(read_file(pointer))));
   if (!is_file(path)) fail<WeightsError>("checkpoint: {} names {}, which does not exist", pointer, path);
   log_info(kModule, "Loading from {} ...", path);
@@ -83,7 +85,9 @@ std::int64_t resume_from_checkpoint(const std::string& folder, TrainableRcnn& mo
     fail<WeightsError>("checkpoint: {} is no training checkpoint: it has no 'iteration' and 'optimizer'; start without "
                        "--resume and with MODEL.WEIGHTS {}", path, path);
   }
-  const std::int64_t iteration = tree.at("iteration").as_int();
+  ResumePoint point;
+  point.next_iteration = tree.at("iteration").as_int() + 1;
+  if (const PickleValue* seed = tree.find("fastermask_seed")) point.seed = std::strtoull(seed->text().c_str(), nullptr, 10);
   if (!optimizer.load_state(tree.at("optimizer"))) {
     log_warning(kModule, "{} was written by another program; momentum starts from zero", path);
   }
@@ -94,7 +98,7 @@ std::int64_t resume_from_checkpoint(const std::string& folder, TrainableRcnn& mo
                        format_match_report(loaded.match, path));
   }
   for (const auto& [name, array] : loaded.arrays) model.parameters().assign(name, array);
-  return iteration + 1;
+  return point;
 }
 
 }  // namespace fastermask

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,17 @@ void load_model_weights(const std::string& weights, TrainableRcnn& model, const 
 // Writes a checkpoint and then points last_checkpoint at it; both appear whole or not at all.
 //   name       "model_0004999" or "model_final"
 //   iteration  the 0-based iteration just done
-void save_checkpoint(const std::string& folder, const std::string& name, std::int64_t iteration,
+//   seed       what the run's random choices are keyed by, for runs with SEED -1
+void save_checkpoint(const std::string& folder, const std::string& name, std::int64_t iteration, std::uint64_t seed,
                      const TrainableRcnn& model, const Sgd& optimizer);
 
-// Continues from the checkpoint that last_checkpoint names: fills model and optimizer, and returns the next iteration.
-// -1 when the folder has no last_checkpoint. Throws WeightsError when it names a damaged or foreign file.
-std::int64_t resume_from_checkpoint(const std::string& folder, TrainableRcnn& model, Sgd& optimizer);
+struct ResumePoint {
+  std::int64_t next_iteration = 0;
+  std::optional<std::uint64_t> seed;  // of the run so far; none when another program wrote the checkpoint
+};
+
+// Continues from the checkpoint that last_checkpoint names: fills model and optimizer. None when the folder has no
+// last_checkpoint. Throws WeightsError when it names a damaged or foreign file.
+std::optional<ResumePoint> resume_from_checkpoint(const std::string& folder, TrainableRcnn& model, Sgd& optimizer);
 
 }  // namespace fastermask

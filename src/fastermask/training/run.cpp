@@ -1,13 +1,83 @@
 #include "fastermask/training/run.h"
 
+#include <csignal>
+#include <memory>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/file.h"
+#include "fastermask/base/log.h"
+#include "fastermask/config/load.h"
+#include "fastermask/data/class_list.h"
+#include "fastermask/evaluation/evaluate_detector.h"
+#include "fastermask/training/checkpoint.h"
+#include "fastermask/training/hooks.h"
+#include "fastermask/training/memory.h"
 #include "fastermask/training/trainer.h"
 
 namespace fastermask {
+namespace {
+
+constexpr const char* kRun = "engine.defaults";
+
+// Opens the log and keeps the config beside everything else the run writes.
+void set_up_output(const Config& config, const TrainingRunOptions& options) {
+  make_folders(config.output_dir);
+  open_log_file(join_path(config.output_dir, "log.txt"));
+  log_info(kRun, "Config file: {}", options.config_file);
+  log_info(kRun, "Running with full config:\n{}", dump_config(config));
+  const std::string path = join_path(config.output_dir, "config.yaml");
+  write_file_atomic(path, dump_config(config));
+  log_info(kRun, "Full config saved to {}", path);
+}
+
+// SIGINT and SIGTERM ask for a stop; a second one ends the program at once, as if nothing had been set up.
+void handle_stop_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { Trainer::request_stop(); };
+  action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// The status for TEST.EXPECTED_RESULTS.
+int verify(const Config& config, const std::vector<TaskMetrics>& metrics) {
+  const std::vector<std::string> misses = check_expected_results(config, metrics);
+  for (const std::string& miss : misses) log_error("evaluation.testing", "{}", miss);
+  if (misses.empty() && !config.test.expected_results.empty()) log_info("evaluation.testing", "Results verification passed.");
+  return misses.empty() ? 0 : 1;
+}
+
+int evaluate_only(const Config& config) {
+  if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; nothing to evaluate on");
+  TrainableRcnn model(config, 0);
+  load_model_weights(config.model.weights, model, {});
+  return verify(config, evaluate_model(config, model));
+}
+
+int train(const Config& config, const TrainingRunOptions& options) {
+  Trainer trainer(config, options.resume);
+  save_class_list(join_path(config.output_dir, "classes.json"), {trainer.dataset().class_names, trainer.dataset().category_ids});
+  const auto metrics = std::make_shared<std::vector<TaskMetrics>>();
+  trainer.add_hook(make_checkpoint_hook());
+  trainer.add_hook(make_evaluation_hook(metrics));
+  trainer.add_hook(make_writer_hook(metrics));
+  handle_stop_signals();
+  trainer.train();
+  if (trainer.next_iteration() < trainer.max_iteration()) {
+    log_info(kRun, "Stopped after iteration {}; the same command with --resume goes on from there", trainer.next_iteration() - 1);
+    return 0;
+  }
+  return verify(config, *metrics);
+}
+
+}  // namespace
 
 int run_training(const Config& config, const TrainingRunOptions& options) {
-  Trainer trainer(config, options.resume);
-  trainer.train();
-  return 0;
+  keep_freed_memory();
+  set_up_output(config, options);
+  const int status = options.eval_only ? evaluate_only(config) : train(config, options);
+  close_log_file();
+  return status;
 }
 
 }  // namespace fastermask

@@ -58,9 +58,12 @@ Trainer::Trainer(const Config& config, bool resume) : config_(config) {
   check_classes(config, *dataset_);
   model_ = std::make_unique<TrainableRcnn>(config, seed_);
   optimizer_ = std::make_unique<Sgd>(model_->parameters(), config.solver);
-  if (resume) first_iteration_ = resume_from_checkpoint(config.output_dir, *model_, *optimizer_);
-  if (!resume || first_iteration_ < 0) {
-    first_iteration_ = 0;
+  std::optional<ResumePoint> point;
+  if (resume) point = resume_from_checkpoint(config.output_dir, *model_, *optimizer_);
+  if (point) {
+    first_iteration_ = point->next_iteration;
+    if (config.seed < 0) seed_ = point->seed.value_or(seed_);
+  } else {
     load_model_weights(config.model.weights, *model_, {});
   }
   next_iteration_ = first_iteration_;

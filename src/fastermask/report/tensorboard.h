@@ -1,0 +1,37 @@
+// events.out.tfevents.*: what TensorBoard reads. Records are framed as TensorFlow's tf_record_writer does: length, masked
+// CRC-32C of the length, data, masked CRC-32C of the data; the data is a protobuf Event (tensorflow/core/util/event.proto).
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace fastermask {
+
+// CRC-32C (Castagnoli, RFC 3720), and TensorFlow's masked form of it.
+std::uint32_t crc32c(std::string_view data);
+std::uint32_t masked_crc32c(std::string_view data);
+
+class TensorBoardWriter {
+ public:
+  // Makes FOLDER/events.out.tfevents.<time>.<host>.<process> with the version event in it. Throws Error on failure.
+  explicit TensorBoardWriter(const std::string& folder);
+  ~TensorBoardWriter();
+  TensorBoardWriter(const TensorBoardWriter&) = delete;
+  TensorBoardWriter& operator=(const TensorBoardWriter&) = delete;
+
+  // One event with all the scalars. Throws Error when it cannot be written.
+  void write(std::int64_t step, const std::map<std::string, double>& values);
+
+  const std::string& path() const { return path_; }
+
+ private:
+  void write_record(const std::string& event);
+
+  std::string path_;
+  std::FILE* file_ = nullptr;
+};
+
+}  // namespace fastermask
