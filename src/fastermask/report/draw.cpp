@@ -1,237 +1,183 @@
 #include "fastermask/report/draw.h"
 
-#include <cairo.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <memory>
+#include <numeric>
 
+#include "fastermask/base/error.h"
+#include "fastermask/data/image_io.h"
 #include "fastermask/kernels/rle.h"
-#include "fastermask/report/mask_layer.h"
+#include "fastermask/report/draw_label.h"
+#include "fastermask/report/palette.h"
 
 namespace fastermask {
 namespace {
 
-using Colour = std::array<double, 3>;
+constexpr std::size_t kCocoPersonKeypoints = 17;
+constexpr int kMontageGap = 4;
 
 // One thing to draw, wherever it came from.
 struct DrawnInstance {
-  Box box;
-  Colour colour;
+  Box box;  // clipped to the picture
+  DrawColour colour{};
   std::string label;
-  Rle mask;  // empty: none
+  Rle mask;  // 0 x 0: none
   const std::vector<Keypoint>* keypoints = nullptr;
 };
 
-struct SurfaceDeleter {
-  void operator()(cairo_surface_t* surface) const { cairo_surface_destroy(surface); }
-};
-struct ContextDeleter {
-  void operator()(cairo_t* context) const { cairo_destroy(context); }
-};
-
-// A Cairo surface over a copy of the picture. Cairo's RGB24 pixels lie in memory as B, G, R, unused.
-class Canvas {
- public:
-  explicit Canvas(const Image& image)
-      : height_(image.height), width_(image.width),
-        surface_(cairo_image_surface_create(CAIRO_FORMAT_RGB24, image.width, image.height)) {
-    for (int y = 0; y < height_; ++y) {
-      std::uint8_t* target = row(y);
-      const std::uint8_t* source = image.row(y);
-      for (int x = 0; x < width_; ++x) {
-        for (int c = 0; c < 3; ++c) target[4 * x + c] = image.channels == 3 ? source[3 * x + c] : source[x * image.channels];
-      }
-    }
-    cairo_surface_mark_dirty(surface_.get());
-    context_.reset(cairo_create(surface_.get()));
-    cairo_select_font_face(context(), "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-  }
-
-  cairo_t* context() { return context_.get(); }
-  // Lines and letters grow with the picture.
-  double unit() const { return std::max(1.0, std::sqrt(static_cast<double>(height_) * width_) / 450.0); }
-  int height() const { return height_; }
-  int width() const { return width_; }
-
-  // Direct access to the pixels, between begin and end.
-  void begin_pixels() { cairo_surface_flush(surface_.get()); }
-  void end_pixels() { cairo_surface_mark_dirty(surface_.get()); }
-  std::uint8_t* row(int y) {
-    return cairo_image_surface_get_data(surface_.get()) + static_cast<std::ptrdiff_t>(y) * cairo_image_surface_get_stride(surface_.get());
-  }
-
-  Image image() {
-    begin_pixels();
-    Image result(height_, width_, 3);
-    for (int y = 0; y < height_; ++y) {
-      const std::uint8_t* source = row(y);
-      std::uint8_t* target = result.row(y);
-      for (int x = 0; x < width_; ++x) std::memcpy(target + 3 * x, source + 4 * x, 3);
-    }
-    return result;
-  }
-
- private:
-  int height_;
-  int width_;
-  std::unique_ptr<cairo_surface_t, SurfaceDeleter> surface_;
-  std::unique_ptr<cairo_t, ContextDeleter> context_;
-};
-
-void draw_mask(Canvas& canvas, const DrawnInstance& instance) {
-  if (instance.mask.height != canvas.height() || instance.mask.width != canvas.width()) return;
-  const BitMask mask = rle_decode(instance.mask);
-  canvas.begin_pixels();
-  const std::array<std::uint8_t, 3> bgr = {static_cast<std::uint8_t>(255 * instance.colour[2]),
-                                           static_cast<std::uint8_t>(255 * instance.colour[1]),
-                                           static_cast<std::uint8_t>(255 * instance.colour[0])};
-  for (int y = 0; y < mask.height; ++y) tint_row(mask, y, bgr, 0.45, canvas.row(y));
-  canvas.end_pixels();
-  cairo_t* context = canvas.context();
-  for (const OutlinePath& path : mask_outlines(mask)) {
-    cairo_move_to(context, path.front().first, path.front().second);
-    for (std::size_t i = 1; i < path.size(); ++i) cairo_line_to(context, path[i].first, path[i].second);
-    cairo_close_path(context);
-  }
-  cairo_set_source_rgb(context, instance.colour[0], instance.colour[1], instance.colour[2]);
-  cairo_set_line_width(context, 1.2 * canvas.unit());
-  cairo_stroke(context);
+const std::vector<std::pair<int, int>>& coco_person_skeleton() {
+  static const std::vector<std::pair<int, int>> bones = {
+      {15, 13}, {13, 11}, {16, 14}, {14, 12}, {11, 12}, {5, 11}, {6, 12}, {5, 6}, {5, 7}, {6, 8},
+      {7, 9},   {8, 10},  {1, 2},   {0, 1},   {0, 2},   {1, 3},  {2, 4},  {3, 5}, {4, 6}};
+  return bones;
 }
 
-void draw_box(Canvas& canvas, const DrawnInstance& instance) {
-  cairo_t* context = canvas.context();
-  cairo_set_line_width(context, 1.4 * canvas.unit());
-  cairo_rectangle(context, instance.box.x1, instance.box.y1, instance.box.width(), instance.box.height());
-  cairo_set_source_rgb(context, instance.colour[0], instance.colour[1], instance.colour[2]);
-  cairo_stroke(context);
+void require_three_channels(const Image& image) {
+  if (image.channels != 3) fail<DataError>("draw: a picture must have 3 channels, got {}", image.channels);
 }
 
-// A label on a plate of the instance's colour, above the box where there is room, inside the picture always.
-void draw_label(Canvas& canvas, const DrawnInstance& instance) {
-  cairo_t* context = canvas.context();
-  cairo_set_font_size(context, 9.5 * canvas.unit());
-  cairo_text_extents_t text;
-  cairo_font_extents_t font;
-  cairo_text_extents(context, instance.label.c_str(), &text);
-  cairo_font_extents(context, &font);
-  const double padding = 2 * canvas.unit();
-  const double width = text.x_advance + 2 * padding;
-  const double height = font.ascent + font.descent + padding;
-  const double x = std::clamp<double>(instance.box.x1, 0, std::max(0.0, canvas.width() - width));
-  const double above = instance.box.y1 - height;
-  const double y = std::clamp<double>(above >= 0 ? above : instance.box.y1, 0, std::max(0.0, canvas.height() - height));
-  cairo_rectangle(context, x, y, width, height);
-  cairo_set_source_rgba(context, instance.colour[0], instance.colour[1], instance.colour[2], 0.85);
-  cairo_fill(context);
-  // Black or white letters, whichever stands out from the plate (relative luminance, ITU-R BT.709).
-  const double luminance = 0.2126 * instance.colour[0] + 0.7152 * instance.colour[1] + 0.0722 * instance.colour[2];
-  const double ink = luminance > 0.5 ? 0 : 1;
-  cairo_set_source_rgb(context, ink, ink, ink);
-  cairo_move_to(context, x + padding, y + font.ascent + 0.5 * padding);
-  cairo_show_text(context, instance.label.c_str());
+void require_length(const char* what, std::size_t length, std::size_t boxes) {
+  if (length != boxes) fail<DataError>("draw: {} must be as many as boxes, {}, got {}", what, boxes, length);
 }
 
-void draw_keypoints(Canvas& canvas, const DrawnInstance& instance, const DrawOptions& options) {
-  cairo_t* context = canvas.context();
+void require_mask_size(const Rle& mask, const Image& image, std::size_t index) {
+  if (mask.height == image.height && mask.width == image.width) return;
+  fail<DataError>("draw: mask {} must be {} x {} like the picture, got {} x {}; paste it to the picture's size first",
+                  index, image.height, image.width, mask.height, mask.width);
+}
+
+std::string class_label(int index, const std::vector<std::string>& names) {
+  const bool named = index >= 0 && static_cast<std::size_t>(index) < names.size();
+  return named ? names[static_cast<std::size_t>(index)] : fmt::format("class {}", index);
+}
+
+DrawColour instance_colour(int class_index, std::size_t instance, const std::vector<std::string>& names) {
+  return palette_colour(names.size() < 2 ? static_cast<int>(instance) : class_index);
+}
+
+void draw_skeleton(DrawCanvas& canvas, const DrawnInstance& instance, const DrawOptions& options) {
   const std::vector<Keypoint>& points = *instance.keypoints;
   const auto shown = [&](int index) {
-    return index >= 0 && static_cast<std::size_t>(index) < points.size() &&
-           points[static_cast<std::size_t>(index)].visibility > options.keypoint_threshold;
+    if (index < 0 || static_cast<std::size_t>(index) >= points.size()) return false;
+    const Keypoint& point = points[static_cast<std::size_t>(index)];
+    return point.visibility > options.keypoint_threshold && std::abs(point.x) < 1e6f && std::abs(point.y) < 1e6f;
   };
-  cairo_set_source_rgb(context, instance.colour[0], instance.colour[1], instance.colour[2]);
-  cairo_set_line_width(context, 1.5 * canvas.unit());
-  for (const auto& [from, to] : options.skeleton) {
+  const bool person = options.skeleton.empty() && points.size() == kCocoPersonKeypoints;
+  for (const auto& [from, to] : person ? coco_person_skeleton() : options.skeleton) {
     if (!shown(from) || !shown(to)) continue;
-    cairo_move_to(context, points[static_cast<std::size_t>(from)].x, points[static_cast<std::size_t>(from)].y);
-    cairo_line_to(context, points[static_cast<std::size_t>(to)].x, points[static_cast<std::size_t>(to)].y);
-    cairo_stroke(context);
+    canvas.bone(points[static_cast<std::size_t>(from)], points[static_cast<std::size_t>(to)], instance.colour);
   }
   for (std::size_t i = 0; i < points.size(); ++i) {
-    if (!shown(static_cast<int>(i))) continue;
-    cairo_arc(context, points[i].x, points[i].y, 2.2 * canvas.unit(), 0, 6.2832);
-    cairo_fill(context);
+    if (shown(static_cast<int>(i))) canvas.joint(points[i], instance.colour);
   }
 }
 
-Image draw_all(const Image& image, const std::vector<DrawnInstance>& instances, const DrawOptions& options) {
-  Canvas canvas(image);
-  if (options.masks) {
-    for (const DrawnInstance& instance : instances) draw_mask(canvas, instance);
+// `instances` come most important first: their labels get the best places.
+Image draw_instances(const Image& bgr, const std::vector<DrawnInstance>& instances, const DrawOptions& options) {
+  if (bgr.height <= 0 || bgr.width <= 0) return bgr;
+  std::vector<std::size_t> by_area(instances.size());
+  std::iota(by_area.begin(), by_area.end(), std::size_t{0});
+  std::stable_sort(by_area.begin(), by_area.end(),
+                   [&](std::size_t a, std::size_t b) { return instances[a].box.area() > instances[b].box.area(); });
+  DrawCanvas canvas(bgr, options.scale);
+  for (const std::size_t i : by_area) {
+    const DrawnInstance& instance = instances[i];
+    if (options.masks && instance.mask.height > 0) canvas.mask(instance.mask, instance.colour, options.mask_opacity);
+    if (options.boxes) canvas.box(instance.box, instance.colour);
   }
-  if (options.boxes) {
-    for (const DrawnInstance& instance : instances) draw_box(canvas, instance);
-  }
-  if (options.keypoints) {
-    for (const DrawnInstance& instance : instances) {
-      if (instance.keypoints != nullptr) draw_keypoints(canvas, instance, options);
-    }
+  for (const DrawnInstance& instance : instances) {
+    if (options.keypoints && instance.keypoints != nullptr) draw_skeleton(canvas, instance, options);
   }
   if (options.labels) {
-    for (const DrawnInstance& instance : instances) draw_label(canvas, instance);
+    LabelPainter labels(canvas, options.scale);
+    for (const DrawnInstance& instance : instances) labels.paint(instance.label, instance.box, instance.colour);
   }
   return canvas.image();
 }
 
-std::string class_label(int index, const std::vector<std::string>& names) {
-  return index >= 0 && static_cast<std::size_t>(index) < names.size() ? names[static_cast<std::size_t>(index)]
-                                                                      : fmt::format("class {}", index);
-}
-
-int colour_number(int class_index, std::size_t instance, std::size_t num_classes, const DrawOptions& options) {
-  return options.colour_by_class && num_classes != 1 ? class_index : static_cast<int>(instance);
+void copy_into(Image& target, const Image& source, int top, int left) {
+  for (int y = 0; y < source.height; ++y) {
+    std::copy_n(source.row(y), source.row_bytes(), target.row(top + y) + 3 * static_cast<std::ptrdiff_t>(left));
+  }
 }
 
 }  // namespace
 
-std::array<double, 3> palette_colour(int number) {
-  // Hues a golden angle apart, at three lightnesses, so that neighbours differ for colour-blind eyes too.
-  const double hue = std::fmod(0.58 + 0.61803398875 * number, 1.0) * 6;
-  const double value = std::array<double, 3>{0.95, 0.75, 1.0}[static_cast<std::size_t>(number % 3)];
-  const double saturation = std::array<double, 3>{0.80, 0.85, 0.45}[static_cast<std::size_t>(number % 3)];
-  const auto channel = [&](double shift) {
-    const double k = std::fmod(shift + hue, 6);
-    return value * (1 - saturation * std::clamp(std::min(k, 4 - k), 0.0, 1.0));
-  };
-  return {channel(5), channel(3), channel(1)};
-}
-
-Image draw_detections(const Image& image, const Detections& detections, const std::vector<std::string>& class_names,
+Image draw_detections(const Image& bgr, const Detections& detections, const std::vector<std::string>& class_names,
                       const DrawOptions& options) {
+  require_three_channels(bgr);
+  const std::size_t count = detections.size();
+  require_length("classes", detections.classes.size(), count);
+  if (!detections.scores.empty()) require_length("scores", detections.scores.size(), count);
+  if (!detections.masks.empty()) require_length("masks", detections.masks.size(), count);
+  if (!detections.keypoints.empty()) require_length("keypoints", detections.keypoints.size(), count);
   std::vector<DrawnInstance> instances;
-  for (std::size_t d = detections.size(); d-- > 0;) {  // the best last, on top
+  for (std::size_t d = 0; d < count; ++d) {
+    if (!detections.scores.empty() && !(detections.scores[d] >= options.score_threshold)) continue;
+    if (!detections.boxes[d].finite()) continue;
     DrawnInstance instance;
-    instance.box = detections.boxes[d];
-    instance.colour = palette_colour(colour_number(detections.classes[d], d, class_names.size(), options));
-    instance.label = fmt::format("{} {:.0f}%", class_label(detections.classes[d], class_names), 100 * detections.scores[d]);
-    if (!detections.masks.empty()) instance.mask = detections.masks[d];
+    instance.box = clip(detections.boxes[d], bgr.size());
+    instance.colour = instance_colour(detections.classes[d], d, class_names);
+    instance.label = class_label(detections.classes[d], class_names);
+    if (!detections.scores.empty()) instance.label += fmt::format(" {:.0f}%", 100 * detections.scores[d]);
+    if (options.masks && !detections.masks.empty()) {
+      require_mask_size(detections.masks[d], bgr, d);
+      instance.mask = detections.masks[d];
+    }
     if (!detections.keypoints.empty()) instance.keypoints = &detections.keypoints[d];
     instances.push_back(std::move(instance));
   }
-  return draw_all(image, instances, options);
+  return draw_instances(bgr, instances, options);
 }
 
-Image draw_ground_truth(const Image& image, const GroundTruth& truth, const std::vector<std::string>& class_names,
-                        const DrawOptions& options) {
-  std::vector<DrawnInstance> instances;
-  for (std::size_t g = 0; g < truth.size(); ++g) {
-    DrawnInstance instance;
-    instance.box = truth.boxes[g];
-    instance.colour = palette_colour(colour_number(truth.classes[g], g, class_names.size(), options));
-    instance.label = class_label(truth.classes[g], class_names);
-    if (!truth.masks.empty()) {
-      if (const auto* polygons = std::get_if<Polygons>(&truth.masks[g])) {
-        instance.mask = polygons_to_rle(*polygons, image.height, image.width);
-      } else if (const auto* rle = std::get_if<Rle>(&truth.masks[g])) {
-        instance.mask = *rle;
-      }
+Image draw_ground_truth(const Image& bgr, const Boxes& boxes, const std::vector<int>& classes,
+                        const std::vector<Segmentation>& masks, const std::vector<std::vector<Keypoint>>& keypoints,
+                        const std::vector<std::string>& class_names, const DrawOptions& options) {
+  if (!masks.empty()) require_length("masks", masks.size(), boxes.size());
+  Detections shown;
+  shown.image_size = bgr.size();
+  shown.boxes = boxes;
+  shown.classes = classes;
+  shown.keypoints = keypoints;
+  const std::int64_t pixels = static_cast<std::int64_t>(bgr.height) * bgr.width;
+  for (std::size_t g = 0; g < masks.size() && options.masks; ++g) {
+    if (const auto* polygons = std::get_if<Polygons>(&masks[g])) {
+      shown.masks.push_back(polygons_to_rle(*polygons, bgr.height, bgr.width));
+    } else if (const auto* rle = std::get_if<Rle>(&masks[g])) {
+      shown.masks.push_back(*rle);
+    } else {
+      shown.masks.push_back({bgr.height, bgr.width, {static_cast<std::uint32_t>(pixels)}});  // nothing set
     }
-    if (!truth.keypoints.empty()) instance.keypoints = &truth.keypoints[g];
-    instances.push_back(std::move(instance));
   }
-  return draw_all(image, instances, options);
+  return draw_detections(bgr, shown, class_names, options);
+}
+
+Image montage(const std::vector<Image>& images, int columns) {
+  if (columns < 1) fail<DataError>("montage: columns must be at least 1, got {}", columns);
+  if (images.empty()) return {};
+  ImageSize cell;
+  for (const Image& image : images) {
+    require_three_channels(image);
+    cell = {std::max(cell.height, image.height), std::max(cell.width, image.width)};
+  }
+  const int count = static_cast<int>(images.size());
+  columns = std::min(columns, count);
+  const int rows = (count + columns - 1) / columns;
+  Image result(rows * (cell.height + kMontageGap) - kMontageGap, columns * (cell.width + kMontageGap) - kMontageGap);
+  std::fill(result.pixels.begin(), result.pixels.end(), std::uint8_t{40});
+  for (int i = 0; i < count; ++i) {
+    const Image& image = images[static_cast<std::size_t>(i)];
+    copy_into(result, image, i / columns * (cell.height + kMontageGap) + (cell.height - image.height) / 2,
+              i % columns * (cell.width + kMontageGap) + (cell.width - image.width) / 2);
+  }
+  return result;
+}
+
+std::string encode_png(const Image& bgr) {
+  require_three_channels(bgr);
+  return encode_image(bgr, ImageFileKind::png);
 }
 
 }  // namespace fastermask
