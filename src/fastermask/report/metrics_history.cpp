@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kSmallTextBytes = 1 << 20;
+constexpr int kLastLines = 5;
 
 struct MetricsLine {
   double iteration = -1;
@@ -144,11 +145,13 @@ std::vector<std::string_view> sample_metrics_lines(std::string_view text, std::s
     const std::string_view line = line_around(text, (text.size() - 1) / maximum * i);
     if (lines.empty() || lines.back().data() != line.data()) lines.push_back(line);
   }
-  // The last whole line, and the one before it, as the last may be half written.
-  const std::string_view last = line_around(text, text.size() - 2);
-  const std::size_t last_at = offset_in(text, last);
-  if (last_at >= 2) lines.push_back(line_around(text, last_at - 2));
-  lines.push_back(last);
+  // The last lines are all taken: one may be half written, and one hold the results of an evaluation alone.
+  std::string_view last = line_around(text, text.size() - 2);
+  for (int taken = 0; taken < kLastLines; ++taken) {
+    lines.push_back(last);
+    if (offset_in(text, last) < 2) break;
+    last = line_around(text, offset_in(text, last) - 2);
+  }
   std::sort(lines.begin(), lines.end(), [](auto a, auto b) { return a.data() < b.data(); });
   const auto same = [](auto a, auto b) { return a.data() == b.data(); };
   lines.erase(std::unique(lines.begin(), lines.end(), same), lines.end());
