@@ -27,10 +27,8 @@ struct AnnotationRow {
   SegmentationKind kind = SegmentationKind::none;
   bool crowd = false;
 
-  Box box() const {
-    return {static_cast<float>(xywh[0]), static_cast<float>(xywh[1]), static_cast<float>(xywh[0] + xywh[2]),
-            static_cast<float>(xywh[1] + xywh[3])};
-  }
+  // The corners, added up in float32 as detectron2's BoxMode.convert does.
+  Box box() const;
 };
 
 class AnnotationTable {

@@ -36,6 +36,7 @@ class CocoReader {
     read_categories(scanner);
     read_images(scanner);
     if (sections_.count("annotations") > 0) read_annotations(scanner);  // COCO's test sets have none
+    name_keypoints();
     arrange_by_image();
     log_findings();
     return std::move(dataset_);
@@ -206,11 +207,25 @@ class CocoReader {
   }
 
   void check_keypoint_count(std::size_t count) {
-    const std::size_t names = dataset_.keypoint_names.size();
-    if (count != 0 && names != 0 && count != names) {
-      throw coco::FieldProblem(fmt::format("keypoints must be {} (the category names so many), got {}", names, count));
+    if (count == 0) return;
+    if (keypoint_count_ == 0) keypoint_count_ = dataset_.keypoint_names.empty() ? count : dataset_.keypoint_names.size();
+    if (count != keypoint_count_) {
+      throw coco::FieldProblem(fmt::format("keypoints must be {} (as the category or the annotations before have), got {}",
+                                           keypoint_count_, count));
     }
     if (count > 1000) throw coco::FieldProblem(fmt::format("{} keypoints are more than the limit of 1000", count));
+  }
+
+  // Files that leave out the names: 17 keypoints are COCO's person; others get numbers, and a flip swaps none of them.
+  void name_keypoints() {
+    if (keypoint_count_ == 0 || !dataset_.keypoint_names.empty()) return;
+    if (keypoint_count_ == 17) {
+      set_coco_person_keypoints(dataset_);
+      return;
+    }
+    for (std::size_t i = 0; i < keypoint_count_; ++i) dataset_.keypoint_names.push_back(fmt::format("keypoint_{}", i));
+    log_warning(kCocoModule, "{} keypoints have no names in \"categories\": flipping an image will not swap left and right",
+                keypoint_count_);
   }
 
   void check_unique_ids() {
@@ -263,6 +278,7 @@ class CocoReader {
   std::unordered_map<std::int64_t, std::uint32_t> image_index_;
   std::vector<std::uint32_t> row_image_;  // [row] index of its image
   std::vector<std::int64_t> ids_;         // of all annotations of the file
+  std::size_t keypoint_count_ = 0;
   std::int64_t without_image_ = 0;
   std::int64_t without_polygons_ = 0;
   std::int64_t dropped_polygons_ = 0;

@@ -37,9 +37,10 @@ Box box_of_mask(const Segmentation& mask) {
           static_cast<float>(xywh[1] + xywh[3])};
 }
 
-Box transform_box(const std::array<double, 4>& xywh, const Transforms& transforms, ImageSize size) {
-  std::array<double, 4> box = {xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3]};
-  box = apply_transforms(transforms, box);
+// The corners are float32, the transforms double: the reference's order of roundings.
+Box transform_box(const Box& original, const Transforms& transforms, ImageSize size) {
+  const std::array<double, 4> corners = {original.x1, original.y1, original.x2, original.y2};
+  const std::array<double, 4> box = apply_transforms(transforms, corners);
   const auto limit = [](double value, int extent) {
     return static_cast<float>(std::min(std::max(value, 0.0), static_cast<double>(extent)));
   };
@@ -92,7 +93,7 @@ GroundTruth make_ground_truth(const Dataset& dataset, const ImageRecord& record,
   for (std::uint32_t i = 0; i < record.annotation_count; ++i) {
     const AnnotationRow& row = dataset.table.row(record.first_annotation + i);
     if (row.crowd) continue;
-    Box box = transform_box(row.xywh, transforms, size);
+    Box box = transform_box(row.box(), transforms, size);
     Segmentation mask;
     if (options.masks) {
       mask = transform_mask(dataset.table.segmentation(row), transforms, size, options.bitmasks);

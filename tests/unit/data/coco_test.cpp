@@ -112,6 +112,16 @@ TEST(Coco, KeypointsGetHalfAPixelAndNamesComeFromTheCategory) {
   EXPECT_THAT(dataset.skeleton, ElementsAre(std::pair{0, 1}, std::pair{0, 2}));
 }
 
+TEST(Coco, KeypointsWithoutNamesAreNamed) {
+  std::string seventeen = "1,1,2";
+  for (int i = 1; i < 17; ++i) seventeen += ",0,0,0";
+  const std::string annotation = R"([{"id":1,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"keypoints":[)";
+  EXPECT_EQ(load_text(document(annotation + seventeen + "]}]")).keypoint_names[1], "left_eye");
+  EXPECT_THAT(load_text(document(annotation + "1,1,2,3,3,1]}]")).keypoint_flip_indices(), ElementsAre(0, 1));
+  EXPECT_EQ(error_of(document(annotation + R"(1,1,2]},{"id":2,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"keypoints":[1,1,2,1,1,2]}])")),
+            "a.json: annotation 2 (image 3): keypoints must be 1 (as the category or the annotations before have), got 2");
+}
+
 TEST(Coco, TestSetsNeedNoAnnotations) {
   const Dataset dataset = load_text(std::string(R"({"images":)") + kImages + R"(,"categories":)" + kCategories + "}");
   EXPECT_EQ(dataset.records.size(), 2u);

@@ -54,15 +54,16 @@ TEST(Mapper, CrowdsAndEmptyBoxesAreLeftOutAndBoxesClipped) {
   EXPECT_TRUE(truth.masks.empty());
 }
 
-TEST(Mapper, TransformsAreDoneInDoublePrecision) {
+TEST(Mapper, CornersAreFloat32AndTransformsDouble) {
   OneImage one;
   one.add(row_of({0.1, 0.2, 10.7, 20.3}));
   const Transforms transforms = {ResizeTransform{{40, 60}, {53, 80}}, HorizontalFlip{{53, 80}}};
   const GroundTruth truth = make_ground_truth(one.dataset, one.record(), transforms, {});
   const double sx = 80.0 / 60;
   const double sy = 53.0 / 40;
-  EXPECT_THAT(truth.boxes, ElementsAre(Box{static_cast<float>(80 - (0.1 + 10.7) * sx), static_cast<float>(0.2 * sy),
-                                           static_cast<float>(80 - 0.1 * sx), static_cast<float>((0.2 + 20.3) * sy)}));
+  EXPECT_THAT(truth.boxes,
+              ElementsAre(Box{static_cast<float>(80 - double{0.1f + 10.7f} * sx), static_cast<float>(double{0.2f} * sy),
+                              static_cast<float>(80 - double{0.1f} * sx), static_cast<float>(double{0.2f + 20.3f} * sy)}));
 }
 
 TEST(Mapper, MasksOnLeavesOutInstancesWithoutOne) {
