@@ -44,7 +44,7 @@ std::string_view html_page_body() {
       <div class="scroll" tabindex="0"></div>
     </section>
     <section class="card wide" id="classes" aria-label="Results by class" hidden>
-      <div class="top"><h2>Results by class</h2><div class="tools">
+      <div class="top"><h2>Results by class</h2><span class="soft">AP in percent</span><div class="tools">
         <input type="search" id="filter" placeholder="find a class" aria-label="find a class"></div></div>
       <div class="scroll" tabindex="0"></div>
     </section>

@@ -78,7 +78,7 @@ function smoothed(values, weight) {
 }
 
 // Draws `lines` = [{name, values, color, hidden, main, dash}] over the iterations `x` into host.
-// options: name (for storage), unit, from_zero, ceiling.
+// options: name (for storage), unit, from_zero, ceiling, range (of the iterations; otherwise from first to last).
 function make_chart(host, x, lines, options) {
   const svg = draw(host, 'svg', {tabindex: 0, role: 'img'});
   const tip = make('div', {className: 'tip', hidden: true});
@@ -89,7 +89,7 @@ function make_chart(host, x, lines, options) {
   host.parentElement.querySelector('.tools').prepend(reset);
   svg.setAttribute('aria-label', host.parentElement.getAttribute('aria-label') + ' over iterations. Arrow keys read ' +
     'values, plus and minus zoom, Escape resets.');
-  const full = [x[0], x[x.length - 1]];
+  const full = options.range || [x[0], x[x.length - 1]];
   if (full[0] === full[1]) { full[0] -= 1; full[1] += 1; }
   const saved = remembered.get(options.name + ' zoom', null);
   const state = {zoom: saved && saved[1] > full[0] && saved[0] < full[1] ? saved : null, log: false, smooth: 0, at: null};
@@ -148,7 +148,8 @@ function make_chart(host, x, lines, options) {
     svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     svg.replaceChildren();
     const clip = options.name + '-clip';
-    draw(draw(svg, 'clipPath', {id: clip}), 'rect', {x: left, y: top - 4, width: right - left, height: bottom - top + 8});
+    draw(draw(svg, 'clipPath', {id: clip}), 'rect',
+      {x: left - 4, y: top - 4, width: right - left + 8, height: bottom - top + 8});
     for (const t of y_ticks) {
       const y = frame.py(t);
       draw(svg, 'line', {class: 'gridline', x1: left, x2: right, y1: y, y2: y});
@@ -157,7 +158,8 @@ function make_chart(host, x, lines, options) {
     for (const t of nice_ticks(x0, x1, width / 110).filter(t => Number.isInteger(t))) {
       const p = frame.px(t);
       draw(svg, 'line', {class: 'axis', x1: p, x2: p, y1: bottom, y2: bottom + 4});
-      draw(svg, 'text', {x: Math.min(p, right - 4 * String(t).length + 8), y: height - 5, 'text-anchor': 'middle'}, t);
+      const label = t >= 1e4 ? t / 1000 + 'k' : String(t);
+      draw(svg, 'text', {x: Math.min(p, width - 4 * label.length), y: height - 5, 'text-anchor': 'middle'}, label);
     }
     draw(svg, 'line', {class: 'axis', x1: left, x2: right, y1: bottom, y2: bottom});
     const area = draw(svg, 'g', {'clip-path': `url(#${clip})`});

@@ -133,7 +133,8 @@ function draw_precision() {
   const of_class = name => tasks.map((task, i) => ({
     name: `${task} AP of ${name}`, values: history_series.get(`${task}/AP-${name}`), color: color_of(i),
   })).filter(has_values);
-  const chart = add_chart('precision', x, overall, {from_zero: true, ceiling: 100});
+  const range = [0, Math.max(0, ...x.slice(-1), ...data.training.iterations.slice(-1))];
+  const chart = add_chart('precision', x, overall, {from_zero: true, ceiling: 100, range});
   const names = new Set();
   for (const key of history_series.keys()) {
     const cut = key.indexOf('/AP-');
@@ -185,7 +186,7 @@ function fill_classes() {
   }
   const order = remembered.get('order', {column: 0, down: false});
   const body = make('tbody', {});
-  const heads = ['class', ...tasks.map(task => `AP of ${task_name(task)}`)].map((label, column) => {
+  const heads = ['class', ...tasks.map(task_name)].map((label, column) => {
     const button = make('button', {type: 'button', textContent: label});
     button.addEventListener('click', () => {
       order.down = order.column === column ? !order.down : column > 0;

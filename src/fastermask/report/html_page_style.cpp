@@ -66,7 +66,7 @@ button, select, input { font: inherit; color: inherit; }
 .plot .axis { stroke: var(--line); stroke-width: 1; }
 .plot .curve { fill: none; stroke-width: 1.75; stroke-linejoin: round; stroke-linecap: round; }
 .plot .curve.raw { opacity: 0.25; stroke-width: 1; }
-.plot .curve.main { stroke-width: 2.5; }
+.plot .curve.main { stroke-width: 2.25; }
 .plot .cursor { stroke: var(--soft); stroke-dasharray: 3 3; }
 .plot .choice { fill: var(--accent); opacity: 0.15; }
 .tip {
@@ -96,6 +96,11 @@ th[aria-sort=ascending] button::after { content: " \2191"; color: var(--accent);
 th[aria-sort=descending] button::after { content: " \2193"; color: var(--accent); }
 td.bar { background-image: linear-gradient(var(--bar), var(--bar)); background-repeat: no-repeat;
   background-position: right; background-size: var(--part) calc(100% - 8px); }
+@media (max-width: 520px) {
+  .card { padding: 12px; }
+  th, td { padding: 6px 7px; }
+  th:first-child, td:first-child { padding-left: 0; min-width: 72px; }
+}
 .rows td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .rows td:first-child { color: var(--soft); width: 34%; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(260px, 100%), 1fr)); gap: 12px; }
