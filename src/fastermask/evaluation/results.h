@@ -32,7 +32,7 @@ struct DetectionRecord {
 // over. Only what evaluating by `type` needs is kept: masks are read for segm (and, for boxes, where a record has no
 // bbox), keypoints for keypoints (or where there is nothing else). Records keep the file's order.
 //
-// Throws DataError "results: FILE: record 17: ..." (counted from 0) for: missing fields, wrong types, an image id or
+// Throws DataError "cocoeval: FILE: record 17: ..." (counted from 0) for: missing fields, wrong types, an image id or
 // category id that `truth` does not have, a score that is not a finite number, a box that is not 4 finite numbers, an
 // RLE whose size is not the image's or whose runs do not fill it, JSON that is broken or ends too early.
 std::vector<DetectionRecord> read_results_json(const std::string& path, const CocoGroundTruth& truth, IouType type);

@@ -1,0 +1,54 @@
+#include "fastermask/evaluation/coco_ground_truth.h"
+
+#include "fastermask/base/error.h"
+#include "fastermask/evaluation/json_values.h"
+
+namespace fastermask {
+
+int CocoGroundTruth::find_image(std::int64_t id) const {
+  const auto found = image_index_.find(id);
+  return found == image_index_.end() ? -1 : found->second;
+}
+
+int CocoGroundTruth::find_category(std::int64_t id) const {
+  const auto found = category_index_.find(id);
+  return found == category_index_.end() ? -1 : found->second;
+}
+
+Span<const GroundTruthAnnotation> CocoGroundTruth::annotations_of(std::size_t image) const {
+  const GroundTruthImage& record = images_[image];
+  return {annotations_.data() + record.first_annotation, record.annotation_count};
+}
+
+Rle CocoGroundTruth::mask(const GroundTruthAnnotation& annotation) const {
+  const GroundTruthImage& image = images_[annotation.image];
+  const auto complain = [&](const std::string& what) {
+    fail<DataError>("ground truth: {}: annotation {} (image {}): {}", name_, annotation.id, image.id, what);
+  };
+  Segmentation segmentation;
+  if (table_.size() > 0) segmentation = table_.segmentation(table_.row(annotation.table_row));
+  if (Rle* rle = std::get_if<Rle>(&segmentation)) return std::move(*rle);
+  const Polygons* polygons = std::get_if<Polygons>(&segmentation);
+  if (polygons == nullptr || polygons->empty()) {
+    complain("has no segmentation, which evaluating masks needs; evaluate boxes instead");
+  } else if (image.height <= 0 || image.width <= 0) {
+    complain("its image has no height and width, which drawing polygons needs");
+  }
+  try {
+    return evaluation_json::draw_polygons(*polygons, image.height, image.width);
+  } catch (const evaluation_json::ValueProblem& problem) {
+    complain(problem.what());
+  }
+  return {};
+}
+
+Span<const double> CocoGroundTruth::keypoints(const GroundTruthAnnotation& annotation) const {
+  return {keypoints_.data() + annotation.keypoints_begin, std::size_t{3} * annotation.keypoint_count};
+}
+
+std::size_t CocoGroundTruth::memory_bytes() const {
+  return images_.capacity() * sizeof(GroundTruthImage) + annotations_.capacity() * sizeof(GroundTruthAnnotation) +
+         table_.memory_bytes() + keypoints_.capacity() * sizeof(double);
+}
+
+}  // namespace fastermask

@@ -1,0 +1,39 @@
+// Masks as sorted runs, for counting common pixels fast. Internal to the evaluation layer; kernels/rle.h is the plain
+// form of all this.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "fastermask/structures/mask.h"
+
+namespace fastermask {
+
+// Fills rle.counts from COCO's compressed text; rle.height and rle.width are set already. The same as rle_from_string,
+// errors included, but faster and without spare memory.
+void unpack_rle_text(std::string_view text, Rle& rle);
+
+// The set pixels of a mask as runs [begin, end) of positions down the columns, and what bounds them.
+class MaskRuns {
+ public:
+  MaskRuns() = default;
+
+  // Takes over another mask; keeps its memory from one call to the next.
+  void assign(const Rle& rle);
+
+  std::uint64_t area() const { return area_; }
+
+  // Pixels that are set in both. The masks must have one size.
+  static std::uint64_t intersection(const MaskRuns& a, const MaskRuns& b);
+
+  // At least the intersection, from bounding boxes alone.
+  static std::uint64_t intersection_bound(const MaskRuns& a, const MaskRuns& b);
+
+ private:
+  std::vector<std::uint32_t> edges_;  // begin, end of each run, rising
+  std::uint64_t area_ = 0;
+  std::uint32_t x1_ = 0, y1_ = 0, x2_ = 0, y2_ = 0;  // bounding box, x2 and y2 exclusive
+};
+
+}  // namespace fastermask
