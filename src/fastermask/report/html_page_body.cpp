@@ -7,7 +7,8 @@ std::string_view html_page_body() {
   return R"html(<header>
   <div class="head">
     <h1 id="title">FasterMask report</h1><span id="state" class="state" hidden></span>
-    <label id="reload" class="soft reload" hidden><input type="checkbox" id="reload-on" checked> reload every 30 s</label>
+    <label id="reload" class="soft reload" hidden>
+      <input type="checkbox" id="reload-on" checked> reload every 30 s</label>
   </div>
   <div id="progress" hidden>
     <div class="progress" role="progressbar" aria-labelledby="progress-text" aria-valuemin="0" aria-valuemax="100">

@@ -49,7 +49,8 @@ function nice_ticks(low, high, about) {
   const power = Math.pow(10, Math.floor(Math.log10(rough)));
   const step = power * [1, 2, 5, 10].find(s => s * power >= rough * 0.999);
   const ticks = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) ticks.push(+(i * step).toPrecision(12));
+  const first = Math.ceil(low / step - 1e-9);
+  for (let i = first; i * step <= high + step * 1e-9; ++i) ticks.push(+(i * step).toPrecision(12));
   return ticks;
 }
 
@@ -92,7 +93,8 @@ function make_chart(host, x, lines, options) {
   const full = options.range || [x[0], x[x.length - 1]];
   if (full[0] === full[1]) { full[0] -= 1; full[1] += 1; }
   const saved = remembered.get(options.name + ' zoom', null);
-  const state = {zoom: saved && saved[1] > full[0] && saved[0] < full[1] ? saved : null, log: false, smooth: 0, at: null};
+  const zoom = saved && saved[1] > full[0] && saved[0] < full[1] ? saved : null;
+  const state = {zoom, log: false, smooth: 0, at: null};
   let frame = null;  // what the last drawing used: scales, size
 
   const shown = () => lines.filter(line => !line.hidden);

@@ -7,13 +7,15 @@ std::string_view html_page_style() {
   return R"css(:root {
   --page: #f5f6f8; --card: #ffffff; --ink: #1b2230; --soft: #5c6675; --line: #dde1e8; --grid: #e9ecf1;
   --accent: #1f66d1; --good: #16794c; --track: #e4e8ee; --bar: #d3e2f8;
-  --c0: #1f66d1; --c1: #d1521f; --c2: #16855b; --c3: #8a3fc0; --c4: #b8860b; --c5: #c2256b; --c6: #0f8a9d; --c7: #6b7280;
+  --c0: #1f66d1; --c1: #d1521f; --c2: #16855b; --c3: #8a3fc0; --c4: #b8860b; --c5: #c2256b; --c6: #0f8a9d;
+  --c7: #6b7280;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #12151b; --card: #1b2029; --ink: #e8ebf0; --soft: #a0a9b8; --line: #313846; --grid: #282f3b;
     --accent: #76a9fa; --good: #5fd49b; --track: #2b323f; --bar: #2a436b;
-    --c0: #76a9fa; --c1: #ff9565; --c2: #5fd49b; --c3: #c79bf2; --c4: #e6bd4c; --c5: #ff85b5; --c6: #5cd0e0; --c7: #a3abba;
+    --c0: #76a9fa; --c1: #ff9565; --c2: #5fd49b; --c3: #c79bf2; --c4: #e6bd4c; --c5: #ff85b5; --c6: #5cd0e0;
+    --c7: #a3abba;
   }
 }
 * { box-sizing: border-box; }
@@ -55,7 +57,8 @@ button, select, input { font: inherit; color: inherit; }
   background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 3px 8px; max-width: 220px;
 }
 .plain {
-  background: none; border: 1px solid var(--line); border-radius: 6px; padding: 3px 10px; cursor: pointer; font-size: 13px;
+  background: none; border: 1px solid var(--line); border-radius: 6px; padding: 3px 10px; cursor: pointer;
+  font-size: 13px;
 }
 .plain:hover { border-color: var(--accent); }
 .plot { position: relative; }
@@ -79,7 +82,8 @@ button, select, input { font: inherit; color: inherit; }
 .dot { width: 10px; height: 10px; border-radius: 3px; flex: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 6px; margin-top: 8px; }
 .legend button {
-  display: inline-flex; align-items: center; gap: 6px; background: none; border: 1px solid transparent; border-radius: 6px;
+  display: inline-flex; align-items: center; gap: 6px; background: none; border: 1px solid transparent;
+  border-radius: 6px;
   padding: 3px 8px; font-size: 13px; cursor: pointer;
 }
 .legend button:hover { border-color: var(--line); }
@@ -104,7 +108,8 @@ td.bar { background-image: linear-gradient(var(--bar), var(--bar)); background-r
 .rows td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .rows td:first-child { color: var(--soft); width: 34%; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(260px, 100%), 1fr)); gap: 12px; }
-.gallery button { padding: 0; border: 1px solid var(--line); border-radius: 8px; background: var(--page); cursor: zoom-in;
+.gallery button { padding: 0; border: 1px solid var(--line); border-radius: 8px; background: var(--page);
+  cursor: zoom-in;
   overflow: hidden; text-align: left; display: flex; flex-direction: column; }
 .gallery button:hover { border-color: var(--accent); }
 .gallery img { display: block; width: 100%; height: 220px; object-fit: contain; background: var(--track); }
@@ -117,7 +122,8 @@ dialog .bottom { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: cen
   border-top: 1px solid var(--line); }
 dialog p { margin: 0 auto 0 0; overflow-wrap: anywhere; }
 summary { cursor: pointer; font-weight: 600; font-size: 17px; }
-pre { overflow: auto; max-height: 560px; margin: 10px 0 0; font: 13px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono",
+pre { overflow: auto; max-height: 560px; margin: 10px 0 0;
+  font: 13px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono",
   monospace; }
 )css";
 }
