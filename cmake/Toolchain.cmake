@@ -26,6 +26,10 @@ endif()
 
 set(FASTERMASK_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wcast-qual
     -Wunused -Wnull-dereference -Werror)
+# Unity builds include every .cpp file from another one, which GCC takes for a header with unnamed namespaces in it.
+if(CMAKE_UNITY_BUILD)
+  list(APPEND FASTERMASK_WARNINGS -Wno-subobject-linkage)
+endif()
 # GCC's flow analysis sees null dereferences in the standard library once sanitisers or light optimisation are on.
 if(FASTERMASK_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
   list(REMOVE_ITEM FASTERMASK_WARNINGS -Wnull-dereference)
