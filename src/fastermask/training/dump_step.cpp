@@ -10,6 +10,7 @@
 #include "fastermask/training/rcnn.h"
 #include "fastermask/training/schedule.h"
 #include "fastermask/training/sgd.h"
+#include "fastermask/training/threads.h"
 #include "fastermask/weights/npz.h"
 
 namespace fastermask {
@@ -45,6 +46,7 @@ void dump_first_step(const StepLosses& step, const TrainableRcnn& model, NamedAr
 }  // namespace
 
 void dump_training_step(const Config& config, const DumpStepOptions& options) {
+  use_compute_threads();
   const std::uint64_t seed = config.seed < 0 ? 0 : static_cast<std::uint64_t>(config.seed);
   TrainableRcnn model(config, seed);
   load_model_weights(config.model.weights, model, {});

@@ -12,6 +12,7 @@
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/hooks.h"
 #include "fastermask/training/memory.h"
+#include "fastermask/training/threads.h"
 #include "fastermask/training/trainer.h"
 
 namespace fastermask {
@@ -74,6 +75,7 @@ int train(const Config& config, const TrainingRunOptions& options) {
 
 int run_training(const Config& config, const TrainingRunOptions& options) {
   keep_freed_memory();
+  use_compute_threads();
   set_up_output(config, options);
   const int status = options.eval_only ? evaluate_only(config) : train(config, options);
   close_log_file();

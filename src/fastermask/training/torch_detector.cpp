@@ -5,6 +5,8 @@
 #include "fastermask/base/error.h"
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/inference_executor.h"
+#include "fastermask/training/memory.h"
+#include "fastermask/training/threads.h"
 
 namespace fastermask {
 namespace {
@@ -30,6 +32,8 @@ std::unique_ptr<Detector> make_torch_detector(const Config& config) {
   if (config.model.weights.empty()) {
     fail<WeightsError>("weights: none given; name a weight file with --weights or MODEL.WEIGHTS");
   }
+  keep_freed_memory();
+  use_compute_threads();
   auto model = std::make_unique<TrainableRcnn>(config, 0);
   load_model_weights(config.model.weights, *model, {});
   return std::make_unique<Detector>(std::make_shared<OwningExecutor>(std::move(model)), config);
