@@ -53,9 +53,14 @@ else
   fi
 fi
 
-step "Evaluate on the validation scenes"
-"$fastermask" evaluate --config-file "$run/config.yaml" --weights "$model" --output "$out/evaluation" --json \
-  >"$out/evaluation.json"
+if [ "$out/evaluation.json" -nt "$model" ]; then
+  step "Evaluate: this model was evaluated before"
+else
+  step "Evaluate on the validation scenes"
+  "$fastermask" evaluate --config-file "$run/config.yaml" --weights "$model" --output "$out/evaluation" --json \
+    >"$out/evaluation.json.part"
+  mv "$out/evaluation.json.part" "$out/evaluation.json"
+fi
 
 step "Predict on scenes the model has not seen"
 "$fastermask" predict --config-file "$run/config.yaml" --weights "$model" --output "$out/predictions" \
