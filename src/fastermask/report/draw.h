@@ -26,8 +26,9 @@ struct DrawOptions {
   std::vector<std::pair<int, int>> skeleton;
 };
 
-// A copy of `bgr` with the detections drawn on it. Boxes, masks (as Rle) and keypoints are in the picture's pixels; what
-// lies beyond the picture is cut off, and what is not finite is left out. Classes without a name are shown as "class 7".
+// A copy of `bgr` with the detections drawn on it. Boxes, masks (as Rle) and keypoints are in the picture's pixels;
+// what lies beyond the picture is cut off, what is not finite is left out, and an empty picture comes back empty.
+// Classes without a name are shown as "class 7".
 //
 // Colours are those of palette_colour(class); with fewer than two class names, each instance takes one of its own.
 // Large instances are drawn first, so that small ones stay visible. Labels stay inside the picture, which they leave

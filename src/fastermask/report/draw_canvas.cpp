@@ -10,7 +10,7 @@ namespace fastermask {
 
 DrawCanvas::DrawCanvas(const Image& bgr, double scale)
     : size_(bgr.size()),
-      line_width_(std::max(1.0, scale * std::sqrt(static_cast<double>(bgr.height) * bgr.width) / 400)),
+      line_width_(std::max(1.2, scale * std::sqrt(static_cast<double>(bgr.height) * bgr.width) / 320)),
       surface_(cairo_image_surface_create(CAIRO_FORMAT_RGB24, bgr.width, bgr.height)) {
   const cairo_status_t status = cairo_surface_status(surface_.get());
   if (status != CAIRO_STATUS_SUCCESS) {

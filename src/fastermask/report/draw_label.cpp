@@ -13,8 +13,9 @@ std::size_t utf8_character_length(const std::string& text, std::size_t i) {
   const auto byte = [&text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
   const unsigned lead = byte(i);
   if (lead < 0x80) return lead >= 0x20 && lead != 0x7F ? 1 : 0;
-  const std::size_t length = lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
-  if (length == 0 || i + length > text.size()) return 0;
+  if (lead < 0xC2 || lead > 0xF4) return 0;
+  const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  if (i + length > text.size()) return 0;
   unsigned code = lead & (0x7Fu >> length);
   for (std::size_t k = 1; k < length; ++k) {
     if ((byte(i + k) & 0xC0) != 0x80) return 0;
@@ -99,7 +100,8 @@ void LabelPainter::paint(const std::string& text, const Box& box, const DrawColo
   const std::string shown = shortened(printable_utf8(text));
   if (shown.empty()) return;
   cairo_t* context = canvas_.context();
-  const double width = std::min(std::ceil(text_width(context, shown) + 2 * padding_), static_cast<double>(canvas_.size().width));
+  const double room = canvas_.size().width;
+  const double width = std::min(std::ceil(text_width(context, shown) + 2 * padding_), room);
   const Box plate = place(box, width);
   taken_.push_back(plate);
   cairo_rectangle(context, plate.x1, plate.y1, plate.width(), plate.height());

@@ -107,7 +107,8 @@ OpacityTables opacity_tables(int radius, double opacity, double line_width) {
     const auto line = [&](double from_edge) { return std::clamp(0.5 * line_width + 0.5 - from_edge, 0.0, 1.0); };
     // A set pixel that looks to be outside belongs to a part thinner than the filter: all of that is edge.
     const double inside = std::max(opacity, line(std::max(distance, 0.0)));
-    tables.outside.push_back(static_cast<std::uint16_t>(std::lround(256 * line(std::max(-distance, 0.0)) * (sum > 0))));
+    const double outside = sum > 0 ? line(std::max(-distance, 0.0)) : 0;
+    tables.outside.push_back(static_cast<std::uint16_t>(std::lround(256 * outside)));
     tables.inside.push_back(static_cast<std::uint16_t>(std::lround(256 * inside)));
   }
   return tables;

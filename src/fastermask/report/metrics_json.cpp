@@ -38,22 +38,28 @@ std::string metrics_json_line(std::int64_t iteration, const std::map<std::string
 }
 
 MetricsJsonWriter::MetricsJsonWriter(const std::string& path)
-    : path_(path), file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+    : path_(path), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
   if (file_ < 0) fail("{}: cannot open: {}", path, std::strerror(errno));
+  char last = '\n';
+  const off_t end = ::lseek(file_, 0, SEEK_END);
+  if (end > 0 && ::pread(file_, &last, 1, end - 1) == 1 && last != '\n') append("\n");
 }
 
 MetricsJsonWriter::~MetricsJsonWriter() { ::close(file_); }
 
 void MetricsJsonWriter::write(std::int64_t iteration, const std::map<std::string, double>& values) {
-  const std::string line = metrics_json_line(iteration, values) + "\n";
+  append(metrics_json_line(iteration, values) + "\n");
+  if (::fsync(file_) != 0 && errno != EINVAL) fail("{}: cannot flush to disk: {}", path_, std::strerror(errno));
+}
+
+void MetricsJsonWriter::append(std::string_view text) {
   std::size_t done = 0;
-  while (done < line.size()) {
-    const ssize_t count = ::write(file_, line.data() + done, line.size() - done);
+  while (done < text.size()) {
+    const ssize_t count = ::write(file_, text.data() + done, text.size() - done);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail("{}: cannot write: {}", path_, std::strerror(errno));
     done += static_cast<std::size_t>(count);
   }
-  if (::fsync(file_) != 0 && errno != EINVAL) fail("{}: cannot flush to disk: {}", path_, std::strerror(errno));
 }
 
 }  // namespace fastermask

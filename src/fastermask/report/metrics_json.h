@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace fastermask {
 
@@ -14,7 +15,7 @@ std::string metrics_json_line(std::int64_t iteration, const std::map<std::string
 // Appends lines to a file; each is on the disk when write() returns.
 class MetricsJsonWriter {
  public:
-  // Opens for appending. Throws Error when that fails.
+  // Opens for appending, on a line of its own when the last line was cut off. Throws Error when that fails.
   explicit MetricsJsonWriter(const std::string& path);
   ~MetricsJsonWriter();
   MetricsJsonWriter(const MetricsJsonWriter&) = delete;
@@ -24,6 +25,8 @@ class MetricsJsonWriter {
   void write(std::int64_t iteration, const std::map<std::string, double>& values);
 
  private:
+  void append(std::string_view text);
+
   std::string path_;
   int file_ = -1;
 };

@@ -10,6 +10,7 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
+#include "fastermask/report/draw.h"
 
 namespace fastermask {
 namespace {
@@ -106,10 +107,28 @@ void TensorBoardWriter::write(std::int64_t step, const std::map<std::string, dou
     entry.float_field(2, static_cast<float>(value));
     summary.bytes_field(1, entry.text());
   }
+  write_summary(step, summary.text());
+}
+
+void TensorBoardWriter::write_image(std::int64_t step, const std::string& name, const Image& bgr) {
+  ProtobufWriter image;
+  image.varint_field(1, static_cast<std::uint64_t>(bgr.height));
+  image.varint_field(2, static_cast<std::uint64_t>(bgr.width));
+  image.varint_field(3, 3);  // RGB
+  image.bytes_field(4, encode_png(bgr));
+  ProtobufWriter entry;
+  entry.bytes_field(1, name);
+  entry.bytes_field(4, image.text());
+  ProtobufWriter summary;
+  summary.bytes_field(1, entry.text());
+  write_summary(step, summary.text());
+}
+
+void TensorBoardWriter::write_summary(std::int64_t step, const std::string& summary) {
   ProtobufWriter event;
   event.double_field(1, wall_time());
   event.varint_field(2, static_cast<std::uint64_t>(step));
-  event.bytes_field(5, summary.text());
+  event.bytes_field(5, summary);
   write_record(event.text());
 }
 

@@ -1,5 +1,6 @@
-// events.out.tfevents.*: what TensorBoard reads. Records are framed as TensorFlow's tf_record_writer does: length, masked
-// CRC-32C of the length, data, masked CRC-32C of the data; the data is a protobuf Event (tensorflow/core/util/event.proto).
+// events.out.tfevents.*: what TensorBoard reads. Records are framed as TensorFlow's tf_record_writer does: length,
+// masked CRC-32C of the length, data, masked CRC-32C of the data; the data is a protobuf Event
+// (tensorflow/core/util/event.proto).
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+
+#include "fastermask/structures/image.h"
 
 namespace fastermask {
 
@@ -25,9 +28,13 @@ class TensorBoardWriter {
   // One event with all the scalars. Throws Error when it cannot be written.
   void write(std::int64_t step, const std::map<std::string, double>& values);
 
+  // One event with a picture (BGR), stored as PNG. Throws DataError when it is empty or not 3-channel.
+  void write_image(std::int64_t step, const std::string& name, const Image& bgr);
+
   const std::string& path() const { return path_; }
 
  private:
+  void write_summary(std::int64_t step, const std::string& summary);
   void write_record(const std::string& event);
 
   std::string path_;
