@@ -46,20 +46,38 @@ MaskExtent mask_extent(const Rle& mask) {
   return extent;
 }
 
-// The mask inside `frame`, which may reach beyond the picture: there, pixels repeat the picture's border, so that a
-// mask cut off by the border has no edge along it.
-BitMask crop_with_border(const Rle& mask, const MaskExtent& frame) {
-  BitMask crop(frame.height(), frame.width());
+// The mask inside `frame`, turned so that its columns are rows (runs go down columns: each is one fill). The frame may
+// reach beyond the picture: there, pixels repeat the picture's border, so that a mask cut off by the border has no edge
+// along it.
+BitMask turned_crop_with_border(const Rle& mask, const MaskExtent& frame) {
+  BitMask crop(frame.width(), frame.height());
   for_each_mask_column_piece(mask, [&](int x, int y_begin, int y_end) {
     const int top = y_begin == 0 ? frame.y_begin : y_begin;
     const int bottom = y_end == mask.height ? frame.y_end : y_end;
-    const int left = x == 0 ? frame.x_begin : x;
-    const int right = x == mask.width - 1 ? frame.x_end : x + 1;
-    for (int y = std::max(top, frame.y_begin); y < std::min(bottom, frame.y_end); ++y) {
-      for (int at = left; at < right; ++at) crop.row(y - frame.y_begin)[at - frame.x_begin] = 1;
-    }
+    std::uint8_t* column = crop.row(x - frame.x_begin);
+    std::fill(column + (top - frame.y_begin), column + (bottom - frame.y_begin), std::uint8_t{1});
   });
+  const auto repeat = [&crop](int from, int begin, int end) {
+    for (int x = begin; x < end; ++x) std::copy_n(crop.row(from), crop.width, crop.row(x));
+  };
+  if (frame.x_begin < 0) repeat(-frame.x_begin, 0, -frame.x_begin);
+  const int edge = mask.width - frame.x_begin;
+  if (frame.x_end > mask.width) repeat(edge - 1, edge, crop.height);
   return crop;
+}
+
+// Exchanges rows and columns, block by block to stay in the cache.
+BitMask turned(const BitMask& mask) {
+  constexpr int kBlock = 32;
+  BitMask result(mask.width, mask.height);
+  for (int y0 = 0; y0 < mask.height; y0 += kBlock) {
+    for (int x0 = 0; x0 < mask.width; x0 += kBlock) {
+      for (int x = x0; x < std::min(x0 + kBlock, mask.width); ++x) {
+        for (int y = y0; y < std::min(y0 + kBlock, mask.height); ++y) result.row(x)[y] = mask.row(y)[x];
+      }
+    }
+  }
+  return result;
 }
 
 // Sums over squares of 2 radius + 1 pixels; what lies outside counts as 0.
@@ -104,7 +122,7 @@ OpacityTables opacity_tables(int radius, double opacity, double line_width) {
   OpacityTables tables;
   for (int sum = 0; sum <= size * size; ++sum) {
     const double distance = static_cast<double>(sum) / size - 0.5 * size;  // pixels from the edge, > 0 inside
-    const auto line = [&](double from_edge) { return std::clamp(0.5 * line_width + 0.5 - from_edge, 0.0, 1.0); };
+    const auto line = [&](double off_edge) { return std::clamp(0.5 * line_width + 0.5 - off_edge, 0.0, 1.0); };
     // A set pixel that looks to be outside belongs to a part thinner than the filter: all of that is edge.
     const double inside = std::max(opacity, line(std::max(distance, 0.0)));
     const double outside = sum > 0 ? line(std::max(-distance, 0.0)) : 0;
@@ -122,8 +140,9 @@ void paint_mask(const PixelCanvas& canvas, const Rle& mask, const std::array<std
   const MaskExtent extent = mask_extent(mask);
   if (extent.width() <= 0) return;
   const int radius = std::clamp(static_cast<int>(std::ceil(0.5 * line_width + 0.5)), 1, 100);
-  const MaskExtent frame{extent.x_begin - radius, extent.y_begin - radius, extent.x_end + radius, extent.y_end + radius};
-  const BitMask crop = crop_with_border(mask, frame);
+  const MaskExtent frame{extent.x_begin - radius, extent.y_begin - radius, extent.x_end + radius,
+                         extent.y_end + radius};
+  const BitMask crop = turned(turned_crop_with_border(mask, frame));
   const std::vector<std::uint16_t> sums = box_sums(crop, radius);
   const OpacityTables tables = opacity_tables(radius, std::clamp(opacity, 0.0, 1.0), line_width);
   for (int y = std::max(frame.y_begin, 0); y < std::min(frame.y_end, mask.height); ++y) {
@@ -137,7 +156,7 @@ void paint_mask(const PixelCanvas& canvas, const Rle& mask, const std::array<std
       if (alpha == 0) continue;
       std::uint8_t* pixel = pixels + 4 * static_cast<std::size_t>(x);
       for (std::size_t c = 0; c < 3; ++c) {
-        pixel[c] = static_cast<std::uint8_t>(pixel[c] + ((colour[c] - pixel[c]) * alpha + 128) / 256);
+        pixel[c] = static_cast<std::uint8_t>((pixel[c] * (256 - alpha) + colour[c] * alpha + 128) >> 8);
       }
     }
   }
