@@ -80,37 +80,43 @@ BitMask turned(const BitMask& mask) {
   return result;
 }
 
-// Sums over squares of 2 radius + 1 pixels; what lies outside counts as 0.
-std::vector<std::uint16_t> box_sums(const BitMask& mask, int radius) {
-  const auto width = static_cast<std::size_t>(mask.width);
-  const auto height = static_cast<std::size_t>(mask.height);
-  const auto reach = static_cast<std::size_t>(radius);
-  std::vector<std::uint16_t> rows(width * height);
-  for (std::size_t y = 0; y < height; ++y) {
-    const std::uint8_t* bits = mask.row(static_cast<int>(y));
+// Sums over squares of 2 radius + 1 pixels, row after row from the top; what lies outside counts as 0.
+class BoxSums {
+ public:
+  BoxSums(const BitMask& mask, int radius)
+      : mask_(mask), radius_(radius), columns_(static_cast<std::size_t>(mask.width + 2 * radius + 1)),
+        sums_(static_cast<std::size_t>(mask.width)) {
+    for (int y = 0; y < std::min(radius, mask.height); ++y) add_row(y, 1);
+  }
+
+  // The sums of the next row; valid until the next call.
+  const std::uint16_t* next_row() {
+    if (y_ + radius_ < mask_.height) add_row(y_ + radius_, 1);
+    if (y_ > radius_) add_row(y_ - radius_ - 1, -1);
+    ++y_;
+    const std::size_t size = static_cast<std::size_t>(2 * radius_ + 1);
     unsigned sum = 0;
-    for (std::size_t x = 0; x < std::min(reach, width); ++x) sum += bits[x];
-    for (std::size_t x = 0; x < width; ++x) {
-      if (x + reach < width) sum += bits[x + reach];
-      if (x > reach) sum -= bits[x - reach - 1];
-      rows[y * width + x] = static_cast<std::uint16_t>(sum);
+    for (std::size_t x = 0; x < size; ++x) sum += columns_[x];
+    for (std::size_t x = 0; x < sums_.size(); ++x) {
+      sums_[x] = static_cast<std::uint16_t>(sum);
+      sum += static_cast<unsigned>(columns_[x + size]) - columns_[x];
     }
+    return sums_.data();
   }
-  std::vector<std::uint16_t> sums(width * height);
-  std::vector<std::uint16_t> column(width, 0);
-  const auto change = [&](std::size_t y, int sign) {
-    for (std::size_t x = 0; x < width; ++x) {
-      column[x] = static_cast<std::uint16_t>(column[x] + sign * rows[y * width + x]);
-    }
-  };
-  for (std::size_t y = 0; y < std::min(reach, height); ++y) change(y, 1);
-  for (std::size_t y = 0; y < height; ++y) {
-    if (y + reach < height) change(y + reach, 1);
-    if (y > reach) change(y - reach - 1, -1);
-    std::copy(column.begin(), column.end(), sums.begin() + static_cast<std::ptrdiff_t>(y * width));
+
+ private:
+  void add_row(int y, int sign) {
+    const std::uint8_t* bits = mask_.row(y);
+    std::uint16_t* columns = columns_.data() + radius_;
+    for (int x = 0; x < mask_.width; ++x) columns[x] = static_cast<std::uint16_t>(columns[x] + sign * bits[x]);
   }
-  return sums;
-}
+
+  const BitMask& mask_;
+  int radius_;
+  int y_ = 0;
+  std::vector<std::uint16_t> columns_;  // sums down each column, with `radius` zeros left and one more right
+  std::vector<std::uint16_t> sums_;
+};
 
 // Opacity (of 256) by box sum, for pixels outside and inside the mask.
 struct OpacityTables {
@@ -143,12 +149,12 @@ void paint_mask(const PixelCanvas& canvas, const Rle& mask, const std::array<std
   const MaskExtent frame{extent.x_begin - radius, extent.y_begin - radius, extent.x_end + radius,
                          extent.y_end + radius};
   const BitMask crop = turned(turned_crop_with_border(mask, frame));
-  const std::vector<std::uint16_t> sums = box_sums(crop, radius);
+  BoxSums sums(crop, radius);
   const OpacityTables tables = opacity_tables(radius, std::clamp(opacity, 0.0, 1.0), line_width);
-  for (int y = std::max(frame.y_begin, 0); y < std::min(frame.y_end, mask.height); ++y) {
+  for (int y = frame.y_begin; y < std::min(frame.y_end, mask.height); ++y) {
+    const std::uint16_t* row_sums = sums.next_row();
+    if (y < 0) continue;
     const std::uint8_t* bits = crop.row(y - frame.y_begin);
-    const std::uint16_t* row_sums =
-        sums.data() + static_cast<std::size_t>(y - frame.y_begin) * static_cast<std::size_t>(crop.width);
     std::uint8_t* pixels = canvas.pixels + static_cast<std::size_t>(y) * canvas.stride;
     for (int x = std::max(frame.x_begin, 0); x < std::min(frame.x_end, mask.width); ++x) {
       const int at = x - frame.x_begin;
