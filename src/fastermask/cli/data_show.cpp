@@ -10,9 +10,8 @@
 #include "fastermask/base/parallel.h"
 #include "fastermask/base/progress.h"
 #include "fastermask/cli/data.h"
+#include "fastermask/cli/data_picture.h"
 #include "fastermask/data/catalog.h"
-#include "fastermask/data/mapper.h"
-#include "fastermask/data/overlay.h"
 
 namespace fastermask::cli {
 namespace {
@@ -27,9 +26,8 @@ struct ShowArguments {
   int min_size = 0;
 };
 
-MapperOptions show_mapper_options(const Dataset& dataset, const ShowArguments& arguments) {
+MapperOptions show_mapper_options(const ShowArguments& arguments) {
   MapperOptions options;
-  options.keypoints = !dataset.keypoint_names.empty();
   options.augmentation.min_sizes = {arguments.min_size};
   if (arguments.augmented) {
     options.augmentation.min_sizes = arguments.min_size > 0 ? std::vector<int>{arguments.min_size}
@@ -38,20 +36,6 @@ MapperOptions show_mapper_options(const Dataset& dataset, const ShowArguments& a
     options.augmentation.crop = CropMode::relative_range;
   }
   return options;
-}
-
-// The picture of a record with its annotations painted on it; masks where there are any.
-Image shown_picture(const Dataset& dataset, const ImageRecord& record, const MapperOptions& options, Random random) {
-  MapperOptions with_masks = options;
-  with_masks.masks = true;
-  TrainingSample sample = map_for_training(dataset, record, options, random);
-  // Instances without a mask would be dropped with masks on, so boxes and masks are painted one after the other.
-  GroundTruth masks = make_ground_truth(dataset, record, sample.transforms, with_masks);
-  masks.boxes.clear();
-  masks.keypoints.clear();
-  paint_annotations(sample.image, masks);
-  paint_annotations(sample.image, sample.ground_truth);
-  return std::move(sample.image);
 }
 
 void run_data_show(const ShowArguments& arguments) {
@@ -67,7 +51,7 @@ void run_data_show(const ShowArguments& arguments) {
     for (std::int64_t i = 0; i < count; ++i) chosen.push_back(i);
   }
   make_folders(arguments.output);
-  const MapperOptions options = show_mapper_options(dataset, arguments);
+  const MapperOptions options = show_mapper_options(arguments);
   ProgressBar bar("show", count);
   parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -75,7 +59,7 @@ void run_data_show(const ShowArguments& arguments) {
       const Random random(arguments.seed, RandomPurpose::augmentation, static_cast<std::uint64_t>(i),
                           static_cast<std::uint64_t>(record.id));
       const std::string stem = std::filesystem::path(record.file_name).stem().string();
-      write_image(join_path(arguments.output, stem + ".jpg"), shown_picture(dataset, record, options, random));
+      write_image(join_path(arguments.output, stem + ".jpg"), annotated_picture(dataset, record, options, random));
       if (begin == 0) bar.update(i * count / end);
     }
   });

@@ -6,8 +6,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
 #include "fastermask/base/log.h"
-#include "fastermask/data/mapper.h"
-#include "fastermask/data/overlay.h"
+#include "fastermask/cli/data_picture.h"
 
 namespace fastermask::cli {
 namespace {
@@ -74,15 +73,10 @@ std::string sample_pictures(const Dataset& dataset) {
     options.augmentation.min_sizes = {240};
     options.augmentation.max_size = 480;
     try {
-      Random random(1, RandomPurpose::augmentation);
-      TrainingSample sample = map_for_training(dataset, record, options, random);
-      options.masks = true;
-      GroundTruth masks = make_ground_truth(dataset, record, sample.transforms, options);
-      masks.boxes.clear();
-      paint_annotations(sample.image, masks);
-      paint_annotations(sample.image, sample.ground_truth);
+      const Random random(1, RandomPurpose::augmentation);
+      const Image picture = annotated_picture(dataset, record, options, random);
       out += fmt::format("<figure><img src=\"data:image/jpeg;base64,{}\"><figcaption>image {}</figcaption></figure>\n",
-                         base64(encode_image(sample.image, ImageFileKind::jpeg, PixelFormat::bgr, 85)), record.id);
+                         base64(encode_image(picture, ImageFileKind::jpeg, PixelFormat::bgr, 85)), record.id);
     } catch (const DataError& error) {
       log_warning("data.stats", "Left out of the page: {}", error.what());
     }

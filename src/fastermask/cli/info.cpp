@@ -11,6 +11,7 @@ void add_info_command(CLI::App& app) {
   info->require_subcommand(1);
   add_info_config(*info);
   add_info_weights(*info);
+  add_info_model(*info);
   add_info_env(*info);
 }
 

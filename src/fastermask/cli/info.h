@@ -9,6 +9,9 @@ namespace fastermask::cli {
 // `info config`: the merged config, or what differs from the defaults, or the reference of all keys.
 void add_info_config(CLI::App& info);
 
+// `info model`: what a config's network weighs, and the names of its parameters.
+void add_info_model(CLI::App& info);
+
 // `info env`: versions, the machine, and what this build contains.
 void add_info_env(CLI::App& info);
 

@@ -13,7 +13,7 @@
 #include "fastermask/data/job_queue.h"
 
 namespace fastermask {
-namespace {
+namespace loader_detail {
 
 // Replacements tried for one image before giving up: at the allowed shares of bad images this many in a row do not happen.
 constexpr int kMaxReplacements = 50;
@@ -179,7 +179,9 @@ std::shared_ptr<const TrainingSampler> make_training_sampler(const Dataset& data
                                            options.shuffle);
 }
 
-}  // namespace
+}  // namespace loader_detail
+
+using namespace loader_detail;  // named, not unnamed: the classes below have members of these types
 
 class TrainingLoader::Implementation {
  public:

@@ -97,8 +97,9 @@ GroundTruth make_ground_truth(const Dataset& dataset, const ImageRecord& record,
     Segmentation mask;
     if (options.masks) {
       mask = transform_mask(dataset.table.segmentation(row), transforms, size, options.bitmasks);
-      if (mask_is_empty(mask)) continue;
-      if (cropped) box = box_of_mask(mask);
+      const bool empty = mask_is_empty(mask);
+      if (empty && !(options.keep_maskless && row.kind == SegmentationKind::none)) continue;
+      if (cropped && !empty) box = box_of_mask(mask);
     }
     if (!(box.width() > kEmptyBoxSide && box.height() > kEmptyBoxSide)) continue;
     truth.boxes.push_back(box);

@@ -17,6 +17,7 @@ struct MapperOptions {
   bool masks = false;      // fill GroundTruth::masks
   bool bitmasks = false;   // INPUT.MASK_FORMAT bitmask: masks as Rle of the augmented size; otherwise as given
   bool keypoints = false;  // fill GroundTruth::keypoints
+  bool keep_maskless = false;  // with masks on: keep instances without a mask (for drawing; training leaves them out)
 };
 
 struct TrainingSample {

@@ -15,11 +15,23 @@ std::int64_t layer_flops(const Layer& layer, const Shape& in, const Shape& out) 
   }
 }
 
+// What detectron2 keeps as buffers: running statistics, and all four arrays of a FrozenBN.
+std::set<std::string> buffer_names(const Graph& graph) {
+  std::set<std::string> names;
+  for (const Layer& layer : graph.layers) {
+    if (layer.type != LayerType::normalisation) continue;
+    names.insert({layer.name + ".running_mean", layer.name + ".running_var"});
+    if (layer.norm == NormType::frozen_batch) names.insert({layer.name + ".weight", layer.name + ".bias"});
+  }
+  return names;
+}
+
 GraphSummary summarise_graph(const Graph& graph, const Shape& input_shape, std::set<std::string>& counted) {
   GraphSummary summary;
   summary.name = graph.name;
+  const std::set<std::string> buffers = buffer_names(graph);
   for (const Parameter& parameter : graph.parameters) {
-    if (parameter.role == ParameterRole::running_statistic || !counted.insert(parameter.name).second) continue;
+    if (buffers.count(parameter.name) > 0 || !counted.insert(parameter.name).second) continue;
     summary.parameters += element_count(parameter.shape);
     if (parameter.trainable) summary.trainable += element_count(parameter.shape);
   }

@@ -12,7 +12,7 @@ namespace fastermask {
 
 struct GraphSummary {
   std::string name;
-  std::int64_t parameters = 0;        // elements, buffers (running statistics) not counted
+  std::int64_t parameters = 0;        // elements; buffers (running statistics, all of FrozenBN) not counted
   std::int64_t trainable = 0;         // of them
   std::int64_t flops = 0;             // 2 * multiply-adds of convolutions and linear layers, for the given inputs
   std::int64_t activation_bytes = 0;  // float32 bytes of all values

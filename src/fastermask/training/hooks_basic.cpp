@@ -38,22 +38,24 @@ class CheckpointHook : public TrainerHook {
 
 class EvaluationHook : public TrainerHook {
  public:
-  explicit EvaluationHook(std::shared_ptr<std::vector<TaskMetrics>> last) : last_(std::move(last)) {}
+  explicit EvaluationHook(std::shared_ptr<EvaluationRecord> last) : last_(std::move(last)) {}
 
   void after_step(Trainer& trainer, const StepRecord& record) override {
     const int period = trainer.config().test.eval_period;
     if (period == 0 || (record.iteration + 1) % period != 0) return;
     if (record.iteration + 1 == trainer.max_iteration()) return;  // after_train() evaluates
-    *last_ = evaluate_model(trainer.config(), trainer.model());
+    last_->metrics = evaluate_model(trainer.config(), trainer.model());
+    ++last_->count;
   }
 
   void after_train(Trainer& trainer) override {
     if (trainer.next_iteration() < trainer.max_iteration()) return;  // stopped early
-    *last_ = evaluate_model(trainer.config(), trainer.model());
+    last_->metrics = evaluate_model(trainer.config(), trainer.model());
+    ++last_->count;
   }
 
  private:
-  std::shared_ptr<std::vector<TaskMetrics>> last_;
+  std::shared_ptr<EvaluationRecord> last_;
 };
 
 }  // namespace
@@ -77,7 +79,7 @@ std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcn
 
 std::unique_ptr<TrainerHook> make_checkpoint_hook() { return std::make_unique<CheckpointHook>(); }
 
-std::unique_ptr<TrainerHook> make_evaluation_hook(std::shared_ptr<std::vector<TaskMetrics>> last) {
+std::unique_ptr<TrainerHook> make_evaluation_hook(std::shared_ptr<EvaluationRecord> last) {
   return std::make_unique<EvaluationHook>(std::move(last));
 }
 

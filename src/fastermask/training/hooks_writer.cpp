@@ -30,7 +30,7 @@ double seconds_between(std::chrono::steady_clock::time_point start, std::chrono:
 
 class WriterHook : public TrainerHook {
  public:
-  explicit WriterHook(std::shared_ptr<std::vector<TaskMetrics>> last) : metrics_(std::move(last)) {}
+  explicit WriterHook(std::shared_ptr<EvaluationRecord> last) : metrics_(std::move(last)) {}
 
   void before_train(Trainer& trainer) override {
     const std::string& folder = trainer.config().output_dir;
@@ -74,15 +74,12 @@ class WriterHook : public TrainerHook {
  private:
   std::map<std::string, double> flattened_metrics() {
     std::map<std::string, double> values;
-    for (const auto& [name, value] : flatten_metrics(*metrics_)) values[name] = value;
+    for (const auto& [name, value] : flatten_metrics(metrics_->metrics)) values[name] = value;
     return values;
   }
 
-  // The evaluation hook replaces its metrics by new ones: seen by their address.
-  bool evaluated_since_last_write() {
-    const void* current = metrics_->empty() ? nullptr : static_cast<const void*>(metrics_->data());
-    return std::exchange(seen_metrics_, current) != current && current != nullptr;
-  }
+  // True once for every evaluation.
+  bool evaluated_since_last_write() { return std::exchange(seen_evaluations_, metrics_->count) != metrics_->count; }
 
   void write_scalars(std::int64_t iteration, const std::map<std::string, double>& values) {
     json_->write(iteration, values);
@@ -90,8 +87,8 @@ class WriterHook : public TrainerHook {
   }
 
   void write(Trainer& trainer) {
-    if (const ScalarHistory* time = storage_.history("time")) {
-      storage_.put("eta_seconds", time->median(1000) * static_cast<double>(trainer.max_iteration() - storage_.iteration() - 1), false);
+    if (storage_.history("time") != nullptr) {
+      storage_.put("eta_seconds", remaining_seconds(storage_, trainer.max_iteration()), false);
     }
     log_info("utils.events", "{}", training_log_line(storage_, trainer.max_iteration()));
     write_scalars(storage_.iteration(), storage_.latest_smoothed());
@@ -109,7 +106,7 @@ class WriterHook : public TrainerHook {
     input.dataset_rows = {{"training set", dataset.name},
                           {"images", fmt::format("{}", dataset.records.size())},
                           {"classes", join(dataset.class_names, ", ")}};
-    for (const TaskMetrics& task : *metrics_) {
+    for (const TaskMetrics& task : metrics_->metrics) {
       for (const auto& [name, value] : task.metrics) input.evaluation[task.task][name] = value;
     }
     input.training_running = running;
@@ -119,8 +116,8 @@ class WriterHook : public TrainerHook {
     last_report_ = std::chrono::steady_clock::now();
   }
 
-  std::shared_ptr<std::vector<TaskMetrics>> metrics_;
-  const void* seen_metrics_ = nullptr;
+  std::shared_ptr<EvaluationRecord> metrics_;
+  int seen_evaluations_ = 0;
   EventStorage storage_;
   std::unique_ptr<MetricsJsonWriter> json_;
   std::unique_ptr<TensorBoardWriter> events_;
@@ -132,7 +129,7 @@ class WriterHook : public TrainerHook {
 
 }  // namespace
 
-std::unique_ptr<TrainerHook> make_writer_hook(std::shared_ptr<std::vector<TaskMetrics>> last) {
+std::unique_ptr<TrainerHook> make_writer_hook(std::shared_ptr<EvaluationRecord> last) {
   return std::make_unique<WriterHook>(std::move(last));
 }
 

@@ -58,7 +58,7 @@ int evaluate_only(const Config& config) {
 int train(const Config& config, const TrainingRunOptions& options) {
   Trainer trainer(config, options.resume);
   save_class_list(join_path(config.output_dir, "classes.json"), {trainer.dataset().class_names, trainer.dataset().category_ids});
-  const auto metrics = std::make_shared<std::vector<TaskMetrics>>();
+  const auto metrics = std::make_shared<EvaluationRecord>();
   trainer.add_hook(make_checkpoint_hook());
   trainer.add_hook(make_evaluation_hook(metrics));
   trainer.add_hook(make_writer_hook(metrics));
@@ -68,7 +68,7 @@ int train(const Config& config, const TrainingRunOptions& options) {
     log_info(kRun, "Stopped after iteration {}; the same command with --resume goes on from there", trainer.next_iteration() - 1);
     return 0;
   }
-  return verify(config, *metrics);
+  return verify(config, metrics->metrics);
 }
 
 }  // namespace

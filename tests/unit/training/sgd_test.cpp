@@ -1,0 +1,181 @@
+// The optimiser against steps worked by hand, its groups, clipping, and its state.
+#include "fastermask/training/sgd.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "unit/training/tiny_network.h"
+
+namespace fastermask {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+SolverConfig plain_solver() {
+  SolverConfig solver;
+  solver.momentum = 0.9;
+  solver.weight_decay = 0;
+  return solver;
+}
+
+// One step of "conv.weight" from 1 with the gradient 2.
+float after_one_step(const SolverConfig& solver, double rate) {
+  const ParameterStore store(scalar_network(), 1);
+  Sgd optimizer(store, solver);
+  set_value(store, "conv.weight", 1);
+  set_gradient(store, "conv.weight", 2);
+  optimizer.step(rate);
+  return value_of(store, "conv.weight");
+}
+
+TEST(Sgd, MomentumAndDecayEqualHandWork) {
+  SolverConfig solver = plain_solver();
+  solver.weight_decay = 0.1;
+  const ParameterStore store(scalar_network(), 1);
+  Sgd optimizer(store, solver);
+  set_value(store, "conv.weight", 1);
+  set_gradient(store, "conv.weight", 2);
+  optimizer.step(0.5);
+  EXPECT_NEAR(value_of(store, "conv.weight"), -0.05, 1e-6);  // v = 2 + 0.1; 1 - 0.5 v
+  set_gradient(store, "conv.weight", 1);
+  optimizer.step(0.5);
+  EXPECT_NEAR(value_of(store, "conv.weight"), -1.4925, 1e-6);  // v = 0.9 * 2.1 + 1 - 0.005
+}
+
+TEST(Sgd, NesterovLooksAhead) {
+  SolverConfig solver = plain_solver();
+  solver.weight_decay = 0.1;
+  solver.nesterov = true;
+  EXPECT_NEAR(after_one_step(solver, 0.5), -0.995, 1e-6);  // 1 - 0.5 (2.1 + 0.9 * 2.1)
+}
+
+TEST(Sgd, NormsAndBiasesHaveTheirOwnRatesAndDecays) {
+  SolverConfig solver = plain_solver();
+  solver.weight_decay = 0.1;
+  solver.weight_decay_norm = 0.2;
+  solver.weight_decay_bias = 0.4;
+  solver.bias_lr_factor = 3;
+  const ParameterStore store(scalar_network(), 1);
+  Sgd optimizer(store, solver);
+  for (const char* name : {"conv.weight", "conv.bias", "normed.norm.weight", "normed.norm.bias"}) {
+    set_value(store, name, 1);
+    set_gradient(store, name, 0);
+  }
+  optimizer.step(0.5);
+  EXPECT_NEAR(value_of(store, "conv.weight"), 1 - 0.5 * 0.1, 1e-6);
+  EXPECT_NEAR(value_of(store, "conv.bias"), 1 - 3 * 0.5 * 0.4, 1e-6);
+  EXPECT_NEAR(value_of(store, "normed.norm.weight"), 1 - 0.5 * 0.2, 1e-6);
+  EXPECT_NEAR(value_of(store, "normed.norm.bias"), 1 - 0.5 * 0.2, 1e-6);
+}
+
+TEST(Sgd, ABiasWithoutItsOwnDecayTakesTheWeights) {
+  SolverConfig solver = plain_solver();
+  solver.weight_decay = 0.1;
+  const ParameterStore store(scalar_network(), 1);
+  Sgd optimizer(store, solver);
+  set_value(store, "conv.bias", 1);
+  set_gradient(store, "conv.bias", 0);
+  optimizer.step(1);
+  EXPECT_NEAR(value_of(store, "conv.bias"), 0.9, 1e-6);
+}
+
+TEST(Sgd, ParametersWithoutAGradientStayAsTheyAre) {
+  SolverConfig solver = plain_solver();
+  solver.weight_decay = 0.5;
+  const ParameterStore store(scalar_network(), 1);
+  Sgd optimizer(store, solver);
+  set_value(store, "normed.weight", 1);
+  set_gradient(store, "conv.weight", 1);
+  optimizer.step(1);
+  EXPECT_EQ(value_of(store, "normed.weight"), 1);
+  optimizer.zero_grad();
+  EXPECT_FALSE(parameter_of(store, "conv.weight").grad().defined());
+}
+
+TEST(Sgd, ClippingByValueAndByEachNorm) {
+  SolverConfig solver = plain_solver();
+  solver.clip_gradients.enabled = true;
+  solver.clip_gradients.clip_value = 0.5;
+  for (const char* type : {"value", "norm", "full_model"}) {
+    solver.clip_gradients.clip_type = type;
+    EXPECT_NEAR(after_one_step(solver, 1), 0.5, 1e-5) << type;
+  }
+  solver.clip_gradients.clip_value = 3;  // larger than the gradient: nothing to clip
+  for (const char* type : {"value", "norm", "full_model"}) {
+    solver.clip_gradients.clip_type = type;
+    EXPECT_NEAR(after_one_step(solver, 1), -1, 1e-5) << type;
+  }
+}
+
+TEST(Sgd, ClippingTheFullModelScalesAllGradientsAlike) {
+  SolverConfig solver = plain_solver();
+  solver.clip_gradients.enabled = true;
+  solver.clip_gradients.clip_type = "full_model";
+  solver.clip_gradients.clip_value = 1;
+  for (const double norm_type : {2.0, std::numeric_limits<double>::infinity()}) {
+    solver.clip_gradients.norm_type = norm_type;
+    const ParameterStore store(scalar_network(), 1);
+    Sgd optimizer(store, solver);
+    for (const char* name : {"conv.weight", "conv.bias"}) set_value(store, name, 0);
+    set_gradient(store, "conv.weight", 3);
+    set_gradient(store, "conv.bias", 4);
+    optimizer.step(1);
+    const double norm = norm_type == 2.0 ? 5 : 4;
+    EXPECT_NEAR(value_of(store, "conv.weight"), -3 / norm, 1e-5);
+    EXPECT_NEAR(value_of(store, "conv.bias"), -4 / norm, 1e-5);
+  }
+}
+
+TEST(Sgd, ItsStateContinuesWhereItWasSaved) {
+  const SolverConfig solver = plain_solver();
+  const ParameterStore store(scalar_network(), 1);
+  Sgd optimizer(store, solver);
+  set_value(store, "conv.weight", 1);
+  set_gradient(store, "conv.weight", 2);
+  optimizer.step(0.1);
+  const PickleValue state = optimizer.state(0.1);
+  EXPECT_DOUBLE_EQ(state.at("param_groups").items().at(0).at("lr").as_double(), 0.1);
+  EXPECT_EQ(state.at("state").entries().size(), 1u);  // only what has moved
+  Sgd fresh(store, solver);
+  ASSERT_TRUE(fresh.load_state(state));
+  set_value(store, "conv.weight", 0);
+  set_gradient(store, "conv.weight", 1);
+  fresh.step(1);
+  EXPECT_NEAR(value_of(store, "conv.weight"), -(0.9 * 2 + 1), 1e-6);
+}
+
+// A state with one group of one parameter, as a checkpoint holds it.
+PickleValue state_of(const std::string& name, const Shape& momentum_shape, bool named, int count = 1) {
+  PickleValue group = PickleValue::dict();
+  PickleValue numbers = PickleValue::list();
+  for (int i = 0; i < count; ++i) numbers.push_back(PickleValue::integer(i));
+  group.set("params", numbers);
+  if (named) group.set("param_names", PickleValue::list({PickleValue::string(name)}));
+  PickleValue buffer = PickleValue::dict();
+  buffer.set("momentum_buffer", PickleValue::array(NDArray(DType::float32, momentum_shape)));
+  PickleValue buffers = PickleValue::dict();
+  buffers.set(PickleValue::integer(0), buffer);
+  PickleValue state = PickleValue::dict();
+  state.set("state", buffers);
+  state.set("param_groups", PickleValue::list({group}));
+  return state;
+}
+
+TEST(Sgd, StatesThatDoNotFitAreRefused) {
+  const ParameterStore store(scalar_network(), 1);
+  Sgd optimizer(store, plain_solver());
+  EXPECT_FALSE(optimizer.load_state(state_of("conv.bias", {1}, false)));  // another program's
+  EXPECT_TRUE(optimizer.load_state(state_of("conv.bias", {1}, true)));
+  EXPECT_THAT([&] { optimizer.load_state(state_of("other", {1}, true)); },
+              ThrowsMessage<WeightsError>("checkpoint: the model does not train 'other'"));
+  EXPECT_THAT([&] { optimizer.load_state(state_of("conv.bias", {2}, true)); },
+              ThrowsMessage<WeightsError>("checkpoint: the optimizer's momentum of conv.bias is [2], the parameter [1]"));
+  EXPECT_THAT([&] { optimizer.load_state(state_of("conv.bias", {1}, true, 2)); },
+              ThrowsMessage<WeightsError>("checkpoint: an optimizer group names 1 of 2 parameters"));
+}
+
+}  // namespace
+}  // namespace fastermask
