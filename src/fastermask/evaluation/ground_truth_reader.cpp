@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <optional>
 
 #include "fastermask/base/error.h"
 #include "fastermask/data/json_scan.h"
@@ -63,8 +62,7 @@ class GroundTruthReader {
   }
 
  private:
-  // Calls visit(object) for each element of a section. What goes wrong is told with the element's number and, where it
-  // has been read already, its id.
+  // Calls visit(object) for each element of a section. What goes wrong is told with the element's id, or its number.
   template <class Visit>
   void for_each_object(json::Scanner& scanner, const char* section, const char* what, const Visit& visit) {
     const auto found = sections_.find(section);
@@ -73,24 +71,38 @@ class GroundTruthReader {
     scanner.enter_array(found->second);
     std::string_view element;
     for (std::size_t number = 0; scanner.next_element(element); ++number) {
-      current_id_.reset();
       try {
-        const std::size_t readable = static_cast<std::size_t>(text_.data() + text_.size() - element.data());
         od::document document;
-        if (const auto code = parser_.iterate(element.data(), element.size(), readable).get(document)) ej::throw_broken(code);
+        if (const auto code = open(element).get(document)) ej::throw_broken(code);
         od::object object;
         if (document.get_object().get(object) != simdjson::SUCCESS) truth_problem("must be an object");
         visit(object);
       } catch (const ej::ValueProblem& problem) {
-        fail<DataError>("{}: {}: {}", where_, element_name(what, number), problem.what());
+        fail<DataError>("{}: {}: {}", where_, element_name(what, number, element), problem.what());
       } catch (const ej::BrokenJson& problem) {
-        fail<DataError>("{}: {}: broken JSON: {}", where_, element_name(what, number), problem.what());
+        fail<DataError>("{}: {}: broken JSON: {}", where_, element_name(what, number, element), problem.what());
       }
     }
   }
 
-  std::string element_name(const char* what, std::size_t number) const {
-    return current_id_ ? fmt::format("{} {}", what, *current_id_) : fmt::format("{} number {}", what, number);
+  simdjson::simdjson_result<od::document> open(std::string_view element) {
+    return parser_.iterate(element.data(), element.size(),
+                           static_cast<std::size_t>(text_.data() + text_.size() - element.data()));
+  }
+
+  // "annotation 17" by its id; "annotation number 0" by its place where the id cannot be read.
+  std::string element_name(const char* what, std::size_t number, std::string_view element) {
+    od::document document;
+    od::object object;
+    if (open(element).get(document) == simdjson::SUCCESS && document.get_object().get(object) == simdjson::SUCCESS) {
+      for (auto field : object) {
+        std::string_view key;
+        std::int64_t id = 0;
+        if (field.error() != simdjson::SUCCESS || field.unescaped_key().get(key) != simdjson::SUCCESS) break;
+        if (key == "id" && field.value().get_int64().get(id) == simdjson::SUCCESS) return fmt::format("{} {}", what, id);
+      }
+    }
+    return fmt::format("{} number {}", what, number);
   }
 
   void read_categories(json::Scanner& scanner) {
@@ -101,7 +113,6 @@ class GroundTruthReader {
       ej::for_each_member(object, [&](od::raw_json_string key, od::value value) {
         if (key.unsafe_is_equal(kIdField)) {
           category.first = ej::read_integer(value, kIdField);
-          current_id_ = category.first;
           fields.seen(kIdField);
         } else if (key.unsafe_is_equal(kNameField)) {
           category.second = ej::read_text(value, kNameField);
@@ -127,7 +138,6 @@ class GroundTruthReader {
       ej::for_each_member(object, [&](od::raw_json_string key, od::value value) {
         if (key.unsafe_is_equal(kIdField)) {
           image.id = ej::read_integer(value, kIdField);
-          current_id_ = image.id;
           fields.seen(kIdField);
         } else if (key.unsafe_is_equal("height")) {
           image.height = read_extent(value, "height");
@@ -169,7 +179,6 @@ class GroundTruthReader {
     ej::for_each_member(object, [&](od::raw_json_string key, od::value value) {
       if (key.unsafe_is_equal(kIdField)) {
         annotation.id = ej::read_integer(value, kIdField);
-        current_id_ = annotation.id;
         fields.seen(kIdField);
       } else if (key.unsafe_is_equal(kImageIdField)) {
         image_id = ej::read_integer(value, kImageIdField);
@@ -277,7 +286,6 @@ class GroundTruthReader {
   CocoGroundTruth truth_;
   std::map<std::string, std::string_view> sections_;
   od::parser parser_;
-  std::optional<std::int64_t> current_id_;
   ej::SegmentationFields segmentation_;
   std::vector<double> numbers_;
 };
