@@ -71,7 +71,7 @@ expect 0 "1 pictures" "$fm" predict --config-file "$work/whole/config.yaml" --we
 expect 0 "proposals.boxes" "$fm" info weights "$work/dump.npz"
 
 # What is wrong is said, and by the exit status.
-expect 2 "no such config: 'none.yaml'" "$fm" train --config-file none.yaml
+expect 2 "no such file: none.yaml" "$fm" train --config-file none.yaml
 expect 2 "did you mean 'SOLVER.BASE_LR'" "$fm" train --config-file "$config" SOLVER.BASE_RL 0.1
 expect 2 "unknown option --resmue" "$fm" train --config-file "$config" --resmue
 expect 1 "no such annotation file" "$fm" train --config-file "$config" DATASETS.TRAIN "('none.json:$work',)" \
@@ -83,7 +83,7 @@ expect 0 "roi_heads.box_predictor.cls_score.weight: file [6, 32], model [4, 32]"
   MODEL.ROI_HEADS.NUM_CLASSES 3
 expect 1 "no array of the file fits the model" "$fm" evaluate --config-file "$config" --weights "$work/dump.npz" \
   "${small[@]}"
-sed 's/"height": *[0-9]*/"height": 33/' "$work/s/annotations/instances_train.json" >"$work/wrong.json"
+sed 's/"height": *[0-9]*/"height": 33/g' "$work/s/annotations/instances_train.json" >"$work/wrong.json"
 expect 1 "ismatched image shape" "$fm" train --config-file "$config" "${small[@]}" SOLVER.MAX_ITER 2 \
   DATASETS.TRAIN "('$work/wrong.json:$work/s/images/train',)" OUTPUT_DIR "$work/x"
 head -c 300 "$work/s/annotations/instances_train.json" >"$work/broken.json"

@@ -31,7 +31,7 @@ void put_64(std::string& out, std::uint64_t value) {
 std::uint32_t zip_crc(const std::vector<std::string_view>& pieces) {
   uLong crc = crc32(0, nullptr, 0);
   for (const std::string_view piece : pieces) {
-    if (piece.data() == nullptr) continue;  // which zlib takes as the wish to begin anew
+    if (piece.empty()) continue;  // its pointer may be null, which zlib takes as the wish to begin anew
     crc = crc32_z(crc, reinterpret_cast<const Bytef*>(piece.data()), piece.size());
   }
   return static_cast<std::uint32_t>(crc);
@@ -132,6 +132,7 @@ ZipWriter::~ZipWriter() {
 }
 
 void ZipWriter::write(std::string_view bytes) {
+  if (bytes.empty()) return;
   if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
     fail("{}: cannot write: {}", path_, std::strerror(errno));
   }

@@ -2,6 +2,7 @@
 #include "fastermask/runtime/detector.h"
 
 #include <cmath>
+#include <limits>
 
 #include "fastermask/kernels/rle.h"
 #include "fastermask/training/torch_detector.h"
@@ -55,12 +56,15 @@ struct Rows {
   std::vector<std::int64_t> classes;  // empty: not compared
 };
 
+constexpr std::size_t kReplaced = std::numeric_limits<std::size_t>::max();
+
 // [row of `got`] -> the row of `golden` that is the same box: its own, or the nearest, since near-equal scores may swap
-// rows. Records the boxes' and scores' errors and how many rows moved.
+// rows; kReplaced when there is none, since an overlap within rounding of the NMS threshold may keep another box.
+// Records the boxes' and scores' errors, and how many rows moved or were replaced.
 std::vector<std::size_t> match_rows(const std::string& what, const Rows& got, const Rows& golden, WorstErrors& worst) {
   EXPECT_EQ(got.boxes.size(), golden.boxes.size()) << what;
   std::vector<std::size_t> rows;
-  double moved = 0;
+  double moved = 0, replaced = 0;
   for (std::size_t i = 0; i < got.boxes.size(); ++i) {
     const auto distance = [&](std::size_t row) {
       if (!got.classes.empty() && got.classes[i] != golden.classes[row]) return 1e9;
@@ -72,6 +76,11 @@ std::vector<std::size_t> match_rows(const std::string& what, const Rows& got, co
         if (distance(row) < distance(best)) best = row;
       }
     }
+    if (distance(best) > 0.02) {
+      ++replaced;
+      rows.push_back(kReplaced);
+      continue;
+    }
     moved += best != i;
     worst.add(what + " boxes px", box_difference(got.boxes[i], golden.boxes[best]), "row " + std::to_string(i));
     worst.add(what + " scores", std::abs(got.scores[i] - golden.scores[best]), "row " + std::to_string(i));
@@ -80,6 +89,7 @@ std::vector<std::size_t> match_rows(const std::string& what, const Rows& got, co
     }
     rows.push_back(best);
   }
+  worst.add(what + " rows replaced", replaced, std::to_string(got.boxes.size()) + " rows");
   worst.add(what + " rows moved", moved, std::to_string(got.boxes.size()) + " rows");
   return rows;
 }
@@ -111,7 +121,7 @@ void compare_rows(const std::string& quantity, const std::string& name, const ND
   double largest = 1e-9;
   for (const float value : expected) largest = std::max<double>(largest, std::abs(value));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (start.golden_start + rows[i] >= limit) continue;  // only the first rows were recorded
+    if (rows[i] == kReplaced || start.golden_start + rows[i] >= limit) continue;  // only the first rows were recorded
     const float* a = values.data() + (start.got_start + i) * columns;
     const float* b = expected.data() + (start.golden_start + rows[i]) * columns;
     double difference = 0;
@@ -156,6 +166,7 @@ void compare_keypoints(const NDArray& got, const NDArray& golden, const std::vec
   const auto columns = static_cast<std::size_t>(got.shape[1] * got.shape[2]);
   double jumped = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] == kReplaced) continue;
     for (std::size_t c = 0; c < columns; c += 3) {
       const float* a = values.data() + (start + i) * columns + c;
       const float* b = expected.data() + rows[i] * columns + c;
@@ -191,17 +202,16 @@ void compare_detections(const NamedArrays& dump, const NamedArrays& golden, std:
   }
 }
 
-// Share of an image's pixels at which two masks differ, and of the larger mask's.
+// Pixels at which two masks differ, and of the larger.
 struct MaskDifference {
-  double of_image = 0;
-  double of_mask = 0;
+  double pixels = 0;
+  double area = 0;
 };
 MaskDifference mask_difference(const Rle& got, const Rle& expected) {
   const std::vector<Rle> both = {got, expected};
   const double overlap = static_cast<double>(rle_area(rle_merge(both, true)));
-  const double differing = static_cast<double>(rle_area(rle_merge(both))) - overlap;
-  const double larger = static_cast<double>(std::max(rle_area(got), rle_area(expected)));
-  return {differing / (static_cast<double>(got.height) * got.width), differing / std::max(larger, 1.0)};
+  return {static_cast<double>(rle_area(rle_merge(both))) - overlap,
+          static_cast<double>(std::max(rle_area(got), rle_area(expected)))};
 }
 
 void compare_final(const Detections& got, const nlohmann::json& golden, WorstErrors& worst) {
@@ -212,16 +222,21 @@ void compare_final(const Detections& got, const nlohmann::json& golden, WorstErr
   const Rows rows_got{got.boxes, got.scores, {got.classes.begin(), got.classes.end()}};
   const std::vector<std::size_t> rows = match_rows("final", rows_got, expected, worst);
   EXPECT_EQ(got.masks.empty(), golden.count("masks_rle") == 0);
+  MaskDifference sum;
   for (std::size_t i = 0; i < got.masks.size(); ++i) {
+    if (rows[i] == kReplaced) continue;
     const nlohmann::json& mask = golden.at("masks_rle").at(rows[i]);
     const Rle reference = rle_from_string(mask.at("counts").get<std::string>(), mask.at("size").at(0), mask.at("size").at(1));
     const MaskDifference difference = mask_difference(got.masks[i], reference);
-    worst.add("final masks / image", difference.of_image, "row " + std::to_string(i));
-    worst.add("final masks / mask", difference.of_mask, "row " + std::to_string(i));
+    worst.add("final masks, one, pixels", difference.pixels, "row " + std::to_string(i));
+    sum.pixels += difference.pixels;
+    sum.area += difference.area;
   }
+  if (!got.masks.empty()) worst.add("final masks, all, share", sum.pixels / sum.area, std::to_string(sum.area) + " pixels");
   if (golden.count("keypoints") == 0) return;
   double jumped = 0;
   for (std::size_t i = 0; i < got.keypoints.size(); ++i) {
+    if (rows[i] == kReplaced) continue;
     for (std::size_t k = 0; k < got.keypoints[i].size(); ++k) {
       const nlohmann::json& point = golden.at("keypoints").at(rows[i]).at(k);
       const double distance = std::hypot(got.keypoints[i][k].x - point.at(0).get<float>(), got.keypoints[i][k].y - point.at(1).get<float>());
@@ -265,7 +280,8 @@ class GoldenDetector : public testing::TestWithParam<std::string> {
     for (const std::string rows : {"proposal", "detection", "final"}) {
       worst.expect_below(rows + " boxes px", 0.01);
       worst.expect_below(rows + " scores", 1e-4);
-      worst.expect_below(rows + " rows moved", 10);
+      worst.expect_below(rows + " rows replaced", rows == "proposal" ? 2 : 0);
+      worst.expect_below(rows + " rows moved", 20);
     }
     if (GetParam().find("keypoint") == 0) {
       worst.expect_below("heat maps", 1e-4);
@@ -275,8 +291,8 @@ class GoldenDetector : public testing::TestWithParam<std::string> {
       worst.expect_below("final keypoints px", 0.02);
     } else if (GetParam() != "faster_c4") {
       worst.expect_below("soft masks", 1e-4);
-      worst.expect_below("final masks / image", 1e-4);
-      worst.expect_below("final masks / mask", 1e-3);
+      worst.expect_below("final masks, one, pixels", 5);
+      worst.expect_below("final masks, all, share", 1e-3);
     }
   }
 };
