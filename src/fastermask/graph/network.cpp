@@ -82,6 +82,19 @@ Graph build_roi_stage(const Config& config, int in_channels) {
   return std::move(builder).build();
 }
 
+// Refuses what the builders would leave out in silence.
+void check_network_supported(const ModelConfig& model) {
+  const std::vector<bool>& deformable = model.resnets.deform_on_per_stage;
+  if (std::find(deformable.begin(), deformable.end(), true) != deformable.end()) {
+    fail<ConfigError>("config: MODEL.RESNETS.DEFORM_ON_PER_STAGE: not supported: deformable convolutions; they must be off "
+                      "in every stage");
+  }
+  if (model.load_proposals || model.proposal_generator.name != "RPN") {
+    fail<ConfigError>("config: MODEL.PROPOSAL_GENERATOR.NAME: not supported: {}; proposals come from an RPN",
+                      model.load_proposals ? "proposals from files (MODEL.LOAD_PROPOSALS)" : model.proposal_generator.name);
+  }
+}
+
 void add_standard_heads(Network& network, const Config& config) {
   const auto& model = config.model;
   const int channels = network.roi_levels.front().channels;
@@ -137,23 +150,21 @@ std::vector<Parameter> Network::parameters() const {
 
 Network build_network(const Config& config) {
   const auto& model = config.model;
+  check_network_supported(model);
   Network network;
   GraphBuilder builder("dense", 3);
   const std::vector<FeatureLevel2d> levels = build_backbone(builder, config);
   network.num_anchors = count_anchors(config);
   network.size_divisibility = size_divisibility(config);
-  const bool has_rpn = model.proposal_generator.name == "RPN";
   const bool has_heads = model.meta_architecture == "GeneralizedRCNN";
   if (has_heads) {
     const auto selected = select_levels(levels, model.roi_heads.in_features, "MODEL.ROI_HEADS.IN_FEATURES");
     network.roi_levels = to_specs(builder, selected);
   }
   for (const FeatureLevel2d& level : levels) builder.output(level.name, level.value);
-  if (has_rpn) {
-    const auto selected = select_levels(levels, model.rpn.in_features, "MODEL.RPN.IN_FEATURES");
-    network.rpn_levels = to_specs(builder, selected);
-    build_rpn_head(builder, selected, network.num_anchors, config);
-  }
+  const auto rpn_levels = select_levels(levels, model.rpn.in_features, "MODEL.RPN.IN_FEATURES");
+  network.rpn_levels = to_specs(builder, rpn_levels);
+  build_rpn_head(builder, rpn_levels, network.num_anchors, config);
   network.dense = std::move(builder).build();
   if (!has_heads) return network;
   network.box_pooler = pooler_of(model.roi_box_head, "MODEL.ROI_BOX_HEAD");

@@ -12,6 +12,7 @@
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/hooks.h"
 #include "fastermask/training/memory.h"
+#include "fastermask/training/supported.h"
 #include "fastermask/training/threads.h"
 #include "fastermask/training/trainer.h"
 
@@ -74,6 +75,7 @@ int train(const Config& config, const TrainingRunOptions& options) {
 }  // namespace
 
 int run_training(const Config& config, const TrainingRunOptions& options) {
+  check_training_supported(config);
   keep_freed_memory();
   use_compute_threads();
   set_up_output(config, options);

@@ -6,6 +6,7 @@
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/inference_executor.h"
 #include "fastermask/training/memory.h"
+#include "fastermask/training/supported.h"
 #include "fastermask/training/threads.h"
 
 namespace fastermask {
@@ -32,6 +33,7 @@ std::unique_ptr<Detector> make_torch_detector(const Config& config) {
   if (config.model.weights.empty()) {
     fail<WeightsError>("weights: none given; name a weight file with --weights or MODEL.WEIGHTS");
   }
+  check_inference_supported(config);
   keep_freed_memory();
   use_compute_threads();
   auto model = std::make_unique<TrainableRcnn>(config, 0);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "fastermask/base/error.h"
@@ -73,17 +74,16 @@ TEST(ProposalRecall, EqualsThePlainPairing) {
     json["annotations"] = nlohmann::json::array();
     Boxes truths;
     Boxes proposals;
-    const auto random_box = [&] {
-      const float x = static_cast<float>(random.uniform_int(10)), y = static_cast<float>(random.uniform_int(5));
-      return Box{x, y, x + 1 + static_cast<float>(random.uniform_int(9)), y + 1 + static_cast<float>(random.uniform_int(4))};
-    };
+    const auto number = [&](double low, double high) { return static_cast<float>(random.uniform(low, high)); };
     for (std::int64_t i = 0; i < 1 + random.uniform_int(6); ++i) {
-      const Box box = random_box();
-      truths.push_back(box);
-      json["annotations"].push_back({{"id", i + 1}, {"image_id", 7}, {"category_id", 3},
-                                     {"bbox", {box.x1, box.y1, box.width(), box.height()}}});
+      const std::array<float, 4> xywh = {number(0, 9), number(0, 5), number(1, 9), number(1, 5)};
+      truths.push_back({xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3]});
+      json["annotations"].push_back({{"id", i + 1}, {"image_id", 7}, {"category_id", 3}, {"bbox", xywh}});
     }
-    for (std::int64_t i = 0; i < 1 + random.uniform_int(12); ++i) proposals.push_back(random_box());
+    for (std::int64_t i = 0; i < 1 + random.uniform_int(12); ++i) {
+      const float x = number(0, 9), y = number(0, 5);
+      proposals.push_back({x, y, x + number(1, 9), y + number(1, 5)});
+    }
     std::vector<std::vector<float>> matrix;
     for (const Box& proposal : proposals) {
       matrix.emplace_back();

@@ -1,0 +1,36 @@
+#include "fastermask/training/supported.h"
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/log.h"
+
+namespace fastermask {
+namespace {
+
+void warn_about_device(const std::string& device) {
+  if (device == "auto" || device == "cpu") return;
+  log_warning("engine.defaults", "MODEL.DEVICE is {}, but this version runs on CPUs only: going on with the CPU", device);
+}
+
+}  // namespace
+
+void check_training_supported(const Config& config) {
+  if (config.solver.amp.enabled) {
+    fail<ConfigError>("config: SOLVER.AMP.ENABLED: not supported: mixed precision; set it to False to train in float32");
+  }
+  if (config.amp != 0 && config.opt_level != "O0") {
+    fail<ConfigError>("config: OPT_LEVEL: not supported: {}; set AMP 0 to train in float32", config.opt_level);
+  }
+  if (config.test.precise_bn.enabled) {
+    fail<ConfigError>("config: TEST.PRECISE_BN.ENABLED: not supported; set it to False");
+  }
+  check_inference_supported(config);
+}
+
+void check_inference_supported(const Config& config) {
+  if (config.test.aug.enabled) {
+    fail<ConfigError>("config: TEST.AUG.ENABLED: not supported: test-time augmentation; set it to False");
+  }
+  warn_about_device(config.model.device);
+}
+
+}  // namespace fastermask
