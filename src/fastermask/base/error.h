@@ -36,6 +36,12 @@ class WeightsError : public Error {
   using Error::Error;
 };
 
+// A training step gave values that are not finite. Exit status 1.
+class DivergedError : public Error {
+ public:
+  using Error::Error;
+};
+
 // The command line was used wrongly. Exit status 2.
 class UsageError : public Error {
  public:

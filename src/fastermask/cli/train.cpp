@@ -28,12 +28,18 @@ struct TrainOptions {
   bool resume = false;
   bool eval_only = false;
   int threads = 0;
+  std::string replay;
   std::string dump_step;
   int steps = 1;
   std::string sampling = "random";
 };
 
 int run_train(const CLI::App& command, const TrainOptions& options) {
+  if (!options.replay.empty()) {
+    set_num_threads(options.threads);
+    return replay_training_step(options.replay) ? 0 : 1;
+  }
+  if (options.config_file.empty()) fail<UsageError>("train: --config-file is required; the configs that come with FasterMask are in configs/");
   const Config config = load_config(options.config_file, overrides_of(command));
   if (options.num_procs * options.num_machines != 1) {
     fail<UsageError>("train: several processes are not supported yet: --num-procs and --num-machines must be 1");
@@ -56,7 +62,7 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
 void add_train_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Train a model, or evaluate it with --eval-only");
   auto options = std::make_shared<TrainOptions>();
-  command->add_option("--config-file", options->config_file, "YAML config")->required();
+  command->add_option("--config-file", options->config_file, "YAML config");
   command->add_flag("--resume", options->resume, "continue from the last checkpoint in OUTPUT_DIR, if there is one");
   command->add_flag("--eval-only", options->eval_only, "evaluate MODEL.WEIGHTS on DATASETS.TEST instead of training");
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
@@ -67,6 +73,8 @@ void add_train_command(CLI::App& app) {
   command->add_option("--master-port", options->master_port, "port on machine 0");
   command->add_option("--dist-url", options->dist_url, "accepted for detectron2's scripts");
   command->add_option("--device-ids", options->device_ids, "accepted for detectron2's scripts");
+  command->add_option("--replay", options->replay,
+                      "run a step again that a training saved because its values were not finite; needs no --config-file");
   command->add_option("--dump-step", options->dump_step,
                       "run one step on the first pictures, without chance, and write its intermediates to this .npz file");
   command->add_option("--steps", options->steps, "with --dump-step: SGD steps whose losses are written")->check(CLI::PositiveNumber);

@@ -216,6 +216,10 @@ void check_relations(const ConfigMerger& merger, const Config& config) {
     fail_relation(merger, "INPUT.FIX_SHAPE",
                   fmt::format("must be (width, height) or empty, got {} numbers", config.input.fix_shape.size()));
   }
+  if (config.solver.ims_per_batch % config.solver.accumulate != 0) {
+    fail_relation(merger, "SOLVER.IMS_PER_BATCH", fmt::format("must be a multiple of SOLVER.ACCUMULATE, {}, got {}",
+                                                              config.solver.accumulate, config.solver.ims_per_batch));
+  }
   const std::vector<double>& crop = config.input.crop.size;
   if (starts_with(config.input.crop.type, "relative") && *std::max_element(crop.begin(), crop.end()) > 1) {
     fail_relation(merger, "INPUT.CROP.SIZE", fmt::format("must be in (0, 1] when INPUT.CROP.TYPE is {}, got [{}, {}]",
@@ -223,19 +227,31 @@ void check_relations(const ConfigMerger& merger, const Config& config) {
   }
 }
 
+void merge_assignments(ConfigMerger& merger, Config& config, std::vector<Assignment> assignments, const std::string& file) {
+  upgrade(assignments, file);
+  for (const Assignment& assignment : assignments) {
+    if (!assignment.key.empty()) merger.merge(assignment);
+  }
+  config.version = kLatestVersion;
+}
+
 }  // namespace
+
+Config parse_config(const std::string& text, const std::string& name) {
+  Config config;
+  ConfigMerger merger(config);
+  merge_assignments(merger, config, parse_yaml_assignments(text, name), name);
+  merger.check_values();
+  check_relations(merger, config);
+  return config;
+}
 
 Config load_config(const std::string& path, const std::vector<std::string>& key_value_overrides) {
   Config config;
   ConfigMerger merger(config);
   if (!path.empty()) {
     const std::string file = resolve_config_path(path);
-    std::vector<Assignment> assignments = read_yaml_assignments(file);
-    upgrade(assignments, file);
-    for (const Assignment& assignment : assignments) {
-      if (!assignment.key.empty()) merger.merge(assignment);
-    }
-    config.version = kLatestVersion;
+    merge_assignments(merger, config, read_yaml_assignments(file), file);
   }
   merge_pairs(merger, key_value_overrides);
   merger.check_values();

@@ -21,6 +21,9 @@ namespace fastermask {
 // Throws ConfigError ("config: KEY must be ..., got ... (file:line)" or "(command line)").
 Config load_config(const std::string& path, const std::vector<std::string>& key_value_overrides = {});
 
+// A config from YAML text, such as dump_config() gave; `name` is what errors call it. Throws ConfigError.
+Config parse_config(const std::string& text, const std::string& name);
+
 // Overrides keys of an existing config, and checks the values. Throws ConfigError; then `config` is unchanged.
 void merge_overrides(Config& config, const std::vector<std::string>& key_value_overrides);
 

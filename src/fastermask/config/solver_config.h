@@ -34,11 +34,42 @@ struct AmpConfig {
   }
 };
 
+struct EmaConfig {
+  bool enabled = false;
+  double decay = 0.999;
+
+  template <class V>
+  void visit(V& v) {
+    v("ENABLED", enabled, any().not_in_detectron2(),
+      "keep an exponential moving average of the weights, evaluate it, and save it as model_final_ema.pth");
+    v("DECAY", decay, in_range(0, 1).not_in_detectron2(), "the average's share of itself at every step");
+  }
+};
+
+struct OneCycleConfig {
+  double pct_start = 0.3;
+  double div_factor = 25;
+  double final_div_factor = 1e4;
+
+  template <class V>
+  void visit(V& v) {
+    v("PCT_START", pct_start, above(0).not_in_detectron2(), "share of the iterations in which the rate rises");
+    v("DIV_FACTOR", div_factor, at_least(1).not_in_detectron2(), "the first rate is BASE_LR divided by this");
+    v("FINAL_DIV_FACTOR", final_div_factor, at_least(1).not_in_detectron2(), "the last rate is the first divided by this");
+  }
+};
+
 struct SolverConfig {
   std::string lr_scheduler_name = "WarmupMultiStepLR";
   int max_iter = 40000;
   double base_lr = 0.001;
   double base_lr_end = 0.0;
+  double poly_lr_power = 0.9;
+  double poly_lr_constant_ending = 0.0;
+  OneCycleConfig one_cycle;
+  std::string optimizer = "SGD";
+  std::vector<double> betas = {0.9, 0.999};
+  double eps = 1e-8;
   double momentum = 0.9;
   bool nesterov = false;
   double weight_decay = 0.0001;
@@ -51,6 +82,11 @@ struct SolverConfig {
   std::string warmup_method = "linear";
   bool rescale_interval = false;
   int checkpoint_period = 5000;
+  int checkpoint_keep = 0;
+  int accumulate = 1;
+  std::string non_finite = "stop";
+  std::vector<std::string> freeze;
+  EmaConfig ema;
   int ims_per_batch = 16;
   int reference_world_size = 0;
   double bias_lr_factor = 1.0;
@@ -61,10 +97,17 @@ struct SolverConfig {
   template <class V>
   void visit(V& v) {
     v("LR_SCHEDULER_NAME", lr_scheduler_name,
-      component({"WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR"}), "learning rate schedule");
+      component({"WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR", "WarmupPolyLR", "OneCycleLR"}), "learning rate schedule");
     v("MAX_ITER", max_iter, at_least(0), "iterations of the whole training");
     v("BASE_LR", base_lr, at_least(0), "learning rate after the warm-up");
     v("BASE_LR_END", base_lr_end, at_least(0), "learning rate at the end of WarmupCosineLR");
+    v("POLY_LR_POWER", poly_lr_power, at_least(0).not_in_detectron2(), "of WarmupPolyLR: (1 - t / MAX_ITER)^power");
+    v("POLY_LR_CONSTANT_ENDING", poly_lr_constant_ending, at_least(0).not_in_detectron2(),
+      "of WarmupPolyLR: the rate's share of BASE_LR at the end, kept once reached");
+    v.section("ONE_CYCLE", one_cycle);
+    v("OPTIMIZER", optimizer, one_of({"SGD", "AdamW"}).not_in_detectron2(), "which optimiser");
+    v("BETAS", betas, in_range(0, 1).not_empty().not_in_detectron2(), "of AdamW: decay of the means of gradients and of squares");
+    v("EPS", eps, above(0).not_in_detectron2(), "of AdamW: keeps the division away from 0");
     v("MOMENTUM", momentum, at_least(0), "momentum of SGD");
     v("NESTEROV", nesterov, any(), "Nesterov's form of momentum");
     v("WEIGHT_DECAY", weight_decay, at_least(0), "weight decay");
@@ -78,6 +121,16 @@ struct SolverConfig {
     v("RESCALE_INTERVAL", rescale_interval, any(),
       "squeeze the whole schedule into what the warm-up leaves, instead of starting it before the warm-up");
     v("CHECKPOINT_PERIOD", checkpoint_period, at_least(1), "iterations between two checkpoints");
+    v("CHECKPOINT_KEEP", checkpoint_keep, at_least(0).not_in_detectron2(),
+      "periodic checkpoints to keep, newest first; 0: all");
+    v("ACCUMULATE", accumulate, at_least(1).not_in_detectron2(),
+      "parts in which the images of an iteration are computed, one after the other, to need less memory; their gradients "
+      "are averaged");
+    v("NON_FINITE", non_finite, one_of({"stop", "rollback"}).not_in_detectron2(),
+      "when a loss or gradient is not finite: stop the training, or go back to the last checkpoint at half the rate");
+    v("FREEZE", freeze, any().not_in_detectron2(),
+      "parameters that are not trained, besides those of BACKBONE.FREEZE_AT: names with shell wildcards");
+    v.section("EMA", ema);
     v("IMS_PER_BATCH", ims_per_batch, at_least(1), "images of an iteration, all processes together");
     v("REFERENCE_WORLD_SIZE", reference_world_size, at_least(0),
       "processes this config was written for: batch size, learning rate and iterations are scaled when another number "

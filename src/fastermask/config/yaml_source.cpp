@@ -23,11 +23,18 @@ class YamlSource {
     return std::move(assignments_);
   }
 
+  std::vector<Assignment> read_text(const std::string& text, const std::string& name) {
+    read_text_of(name, text);
+    return std::move(assignments_);
+  }
+
  private:
-  void read_one_file(const std::string& path) {
+  void read_one_file(const std::string& path) { read_text_of(path, read_file(path)); }
+
+  void read_text_of(const std::string& path, const std::string& text) {
     path_ = path;
     open_.push_back(path);
-    const YAML::Node root = parse(path);
+    const YAML::Node root = parse(path, text);
     if (root.IsMap()) {
       if (root[kBaseKey]) read_bases(root[kBaseKey]);
       path_ = path;
@@ -38,8 +45,7 @@ class YamlSource {
     open_.pop_back();
   }
 
-  static YAML::Node parse(const std::string& path) {
-    const std::string text = read_file(path);
+  static YAML::Node parse(const std::string& path, const std::string& text) {
     try {
       return YAML::Load(text);
     } catch (const YAML::Exception& error) {
@@ -139,5 +145,9 @@ class YamlSource {
 }  // namespace
 
 std::vector<Assignment> read_yaml_assignments(const std::string& path) { return YamlSource().read(path); }
+
+std::vector<Assignment> parse_yaml_assignments(const std::string& text, const std::string& name) {
+  return YamlSource().read_text(text, name);
+}
 
 }  // namespace fastermask

@@ -19,4 +19,7 @@ struct Assignment {
 // ConfigError for broken YAML, tags other than tuples, missing _BASE_ files, and files that are based on themselves.
 std::vector<Assignment> read_yaml_assignments(const std::string& path);
 
+// The same for a text that is in memory; `name` is what errors call it.
+std::vector<Assignment> parse_yaml_assignments(const std::string& text, const std::string& name);
+
 }  // namespace fastermask

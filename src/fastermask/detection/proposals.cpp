@@ -56,7 +56,9 @@ Proposals suppress_in_image(Span<const Proposals> candidates_per_level, const Im
     const Proposals& candidates = candidates_per_level[level];
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       if (!candidates.boxes[i].finite() || !std::isfinite(candidates.logits[i])) {
-        FASTERMASK_CHECK(!params.training, "Predicted boxes or scores contain Inf/NaN. Training has diverged.");
+        if (params.training) {
+          fail<DivergedError>("Predicted boxes or scores contain Inf/NaN. Training has diverged.");
+        }
         continue;
       }
       const Box box = clip(candidates.boxes[i], size);

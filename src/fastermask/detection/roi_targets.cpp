@@ -70,8 +70,9 @@ Boxes next_stage_boxes(const BoxCoder& coder, Span<const float> deltas, Span<con
   Boxes next;
   next.reserve(boxes.size());
   for (const Box& decoded : decode_boxes(coder, deltas, boxes)) {
-    FASTERMASK_CHECK(!training || decoded.finite(),
-                     "next_stage_boxes: a predicted box contains Inf/NaN. Training has diverged.");
+    if (training && !decoded.finite()) {
+      fail<DivergedError>("next_stage_boxes: a predicted box contains Inf/NaN. Training has diverged.");
+    }
     const Box box = clip(decoded, image_size);
     if (training && !(box.width() > 0 && box.height() > 0)) continue;
     next.push_back(box);

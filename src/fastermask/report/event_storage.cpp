@@ -37,6 +37,26 @@ double ScalarHistory::average(std::size_t window) const {
 
 double ScalarHistory::global_average() const { return count_ == 0 ? std::nan("") : sum_ / static_cast<double>(count_); }
 
+std::vector<double> ScalarHistory::last(std::size_t window) const {
+  const std::size_t count = std::min(window, recent_.size());
+  return {recent_.end() - static_cast<std::ptrdiff_t>(count), recent_.end()};
+}
+
+EventSnapshot EventStorage::snapshot(std::size_t window) const {
+  EventSnapshot snapshot;
+  for (const std::string& name : order_) {
+    snapshot.series.push_back({name, smoothed_.at(name), histories_.at(name).last(window)});
+  }
+  return snapshot;
+}
+
+void EventStorage::restore(const EventSnapshot& snapshot) {
+  begin_iteration(-1);
+  for (const EventSnapshot::Series& series : snapshot.series) {
+    for (const double value : series.values) put(series.name, value, series.smoothed);
+  }
+}
+
 void EventStorage::begin_iteration(std::int64_t iteration) { iteration_ = iteration; }
 
 void EventStorage::put(const std::string& name, double value, bool smoothed) {

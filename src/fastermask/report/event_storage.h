@@ -20,6 +20,8 @@ class ScalarHistory {
   double median(std::size_t window) const;
   double average(std::size_t window) const;
   double global_average() const;
+  // The last `window` values, oldest first.
+  std::vector<double> last(std::size_t window) const;
 
  private:
   std::deque<double> recent_;
@@ -27,8 +29,22 @@ class ScalarHistory {
   std::int64_t count_ = 0;
 };
 
+// The end of every history, so that a training that goes on elsewhere reports the same medians.
+struct EventSnapshot {
+  struct Series {
+    std::string name;
+    bool smoothed = true;
+    std::vector<double> values;  // oldest first
+  };
+  std::vector<Series> series;  // in the order their names first came
+};
+
 class EventStorage {
  public:
+  // The last `window` values of everything, and putting them in front of what is still to come (nothing was put yet).
+  EventSnapshot snapshot(std::size_t window = 20) const;
+  void restore(const EventSnapshot& snapshot);
+
   // Starts a new iteration: values put from now on are its own.
   void begin_iteration(std::int64_t iteration);
   std::int64_t iteration() const { return iteration_; }

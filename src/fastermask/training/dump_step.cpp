@@ -9,7 +9,6 @@
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/rcnn.h"
 #include "fastermask/training/schedule.h"
-#include "fastermask/training/sgd.h"
 #include "fastermask/training/threads.h"
 #include "fastermask/weights/npz.h"
 
@@ -50,7 +49,7 @@ void dump_training_step(const Config& config, const DumpStepOptions& options) {
   const std::uint64_t seed = config.seed < 0 ? 0 : static_cast<std::uint64_t>(config.seed);
   TrainableRcnn model(config, seed);
   load_model_weights(config.model.weights, model, {});
-  Sgd optimizer(model.parameters(), config.solver);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(model.parameters(), config.solver);
   const Batch batch = first_batch(config, model.network().size_divisibility);
   NamedArrays dump;
   std::map<std::string, std::vector<float>> curves;
@@ -66,8 +65,8 @@ void dump_training_step(const Config& config, const DumpStepOptions& options) {
     if (i == 0) dump_first_step(step, model, dump);
     for (const NamedLoss& loss : step.losses) curves[loss.name].push_back(loss.value.item<float>());
     curves["total"].push_back(total.item<float>());
-    optimizer.step(learning_rate(config.solver, i));
-    optimizer.zero_grad();
+    optimizer->step(learning_rate(config.solver, i));
+    optimizer->zero_grad();
   }
   if (options.steps > 1) {
     for (const auto& [name, values] : curves) dump["losses." + name] = NDArray::from({options.steps}, values);

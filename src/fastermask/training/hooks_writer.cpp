@@ -5,12 +5,14 @@
 #include <chrono>
 #include <utility>
 
+#include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
 #include "fastermask/base/log.h"
 #include "fastermask/base/progress.h"
 #include "fastermask/base/text.h"
 #include "fastermask/config/load.h"
 #include "fastermask/report/console.h"
+#include "fastermask/report/environment.h"
 #include "fastermask/report/event_storage.h"
 #include "fastermask/report/html_report.h"
 #include "fastermask/report/metrics_json.h"
@@ -24,6 +26,10 @@ constexpr std::int64_t kWritePeriod = 20;     // iterations between two lines
 constexpr std::int64_t kTimerWarmup = 3;      // iterations whose time does not count
 constexpr double kReportPeriodSeconds = 30;
 
+// The lines "step_time = " and "FPS = " are those that the scripts around the Ascend ModelZoo's port look for.
+constexpr std::int64_t kIterationsTimed = 2;
+constexpr std::int64_t kFpsWarmup = 10;
+
 double seconds_between(std::chrono::steady_clock::time_point start, std::chrono::steady_clock::time_point end) {
   return std::chrono::duration<double>(end - start).count();
 }
@@ -32,12 +38,37 @@ class WriterHook : public TrainerHook {
  public:
   explicit WriterHook(std::shared_ptr<EvaluationRecord> last) : metrics_(std::move(last)) {}
 
+  std::string state_name() const override { return "writer"; }
+
+  PickleValue save_state() const override {
+    PickleValue state = PickleValue::list();
+    for (const EventSnapshot::Series& series : storage_.snapshot().series) {
+      PickleValue values = PickleValue::list();
+      for (const double value : series.values) values.push_back(PickleValue::real(value));
+      state.push_back(PickleValue::tuple({PickleValue::string(series.name), PickleValue::boolean(series.smoothed), values}));
+    }
+    return state;
+  }
+
+  void load_state(const PickleValue& state) override {
+    EventSnapshot snapshot;
+    for (const PickleValue& item : state.items()) {
+      EventSnapshot::Series series;
+      series.name = item.items().at(0).text();
+      series.smoothed = item.items().at(1).as_bool();
+      for (const PickleValue& value : item.items().at(2).items()) series.values.push_back(value.as_double());
+      snapshot.series.push_back(std::move(series));
+    }
+    storage_.restore(snapshot);
+  }
+
   void before_train(Trainer& trainer) override {
     const std::string& folder = trainer.config().output_dir;
     json_ = std::make_unique<MetricsJsonWriter>(join_path(folder, "metrics.json"));
     events_ = std::make_unique<TensorBoardWriter>(folder);
     bar_ = std::make_unique<ProgressBar>("train", trainer.max_iteration());
     start_ = std::chrono::steady_clock::now();
+    metrics_->evaluated = [this, &trainer] { write_scalars(trainer.next_iteration() - 1, flattened_metrics()); };
     write_report(trainer, true);
   }
 
@@ -48,18 +79,22 @@ class WriterHook : public TrainerHook {
     for (const auto& [name, value] : record.losses) storage_.put(name, value);
     for (const auto& [name, value] : record.metrics) storage_.put(name, value);
     storage_.put("lr", record.learning_rate, false);
+    storage_.put("forward_time", record.forward_seconds);
+    storage_.put("backward_time", record.backward_seconds);
+    storage_.put("update_time", record.update_seconds);
     step_seconds_ += record.step_seconds;
+    if (record.iteration < kIterationsTimed) fmt::print("step_time = {:.4f}\n", record.step_seconds);
+    if (record.iteration - trainer.first_iteration() >= kFpsWarmup) fps_seconds_ += record.step_seconds;
     if (record.iteration - trainer.first_iteration() >= kTimerWarmup) storage_.put("time", record.step_seconds);
     bar_->update(record.iteration + 1, fmt::format("loss {:.3f}", storage_.history("total_loss")->median(20)));
     const bool last = record.iteration + 1 == trainer.max_iteration();
-    if (evaluated_since_last_write()) write_scalars(record.iteration, flattened_metrics());
     if ((record.iteration + 1) % kWritePeriod == 0 || last) write(trainer);
   }
 
-  void after_train(Trainer& trainer) override {
-    bar_.reset();
+  void after_train(Trainer&) override { bar_.reset(); }
+
+  void finish(Trainer& trainer) override {
     const std::int64_t steps = trainer.next_iteration() - trainer.first_iteration();
-    if (steps > 0 && evaluated_since_last_write()) write_scalars(trainer.next_iteration() - 1, flattened_metrics());
     if (steps > 0) {
       const double total = seconds_between(start_, std::chrono::steady_clock::now());
       log_info("engine.hooks", "Overall training speed: {} iterations in {} ({:.4f} s / it)", steps,
@@ -67,8 +102,11 @@ class WriterHook : public TrainerHook {
       log_info("engine.hooks", "Total training time: {} ({} on hooks)", format_duration(total),
                format_duration(total - step_seconds_));
     }
+    if (steps > kFpsWarmup) {
+      const auto images = static_cast<double>(trainer.config().solver.ims_per_batch * (steps - kFpsWarmup));
+      fmt::print("FPS = {:.3f}\n", images / fps_seconds_);
+    }
     write_report(trainer, false);
-    log_info("engine.hooks", "The report is {}", join_path(trainer.config().output_dir, "report.html"));
   }
 
  private:
@@ -77,9 +115,6 @@ class WriterHook : public TrainerHook {
     for (const auto& [name, value] : flatten_metrics(metrics_->metrics)) values[name] = value;
     return values;
   }
-
-  // True once for every evaluation.
-  bool evaluated_since_last_write() { return std::exchange(seen_evaluations_, metrics_->count) != metrics_->count; }
 
   void write_scalars(std::int64_t iteration, const std::map<std::string, double>& values) {
     json_->write(iteration, values);
@@ -109,15 +144,24 @@ class WriterHook : public TrainerHook {
     for (const TaskMetrics& task : metrics_->metrics) {
       for (const auto& [name, value] : task.metrics) input.evaluation[task.task][name] = value;
     }
+    input.environment = environment_;
+    input.gallery = metrics_->gallery;
     input.training_running = running;
     input.iterations_done = trainer.next_iteration();
     input.iterations_total = trainer.max_iteration();
-    write_html_report(join_path(folder, "report.html"), input);
     last_report_ = std::chrono::steady_clock::now();
+    try {
+      write_html_report(join_path(folder, "report.html"), input);
+    } catch (const Error& error) {
+      // A page to look at is not worth a training.
+      log_warning("engine.hooks", "The report could not be written: {}", error.what());
+      return;
+    }
+    if (!running) log_info("engine.hooks", "The report is {}", join_path(folder, "report.html"));
   }
 
   std::shared_ptr<EvaluationRecord> metrics_;
-  int seen_evaluations_ = 0;
+  std::vector<std::pair<std::string, std::string>> environment_ = environment_facts();
   EventStorage storage_;
   std::unique_ptr<MetricsJsonWriter> json_;
   std::unique_ptr<TensorBoardWriter> events_;
@@ -125,6 +169,7 @@ class WriterHook : public TrainerHook {
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_report_;
   double step_seconds_ = 0;
+  double fps_seconds_ = 0;  // of all steps but the first kFpsWarmup
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "fastermask/training/parameter_store.h"
 
+#include <fnmatch.h>
+
 #include <cmath>
 
 #include "fastermask/base/error.h"
@@ -51,12 +53,21 @@ NDArray initial_values(const Parameter& parameter, std::uint64_t seed) {
 
 }  // namespace
 
-ParameterStore::ParameterStore(const Network& network, std::uint64_t seed) {
-  for (const Parameter& info : network.parameters()) {
+ParameterStore::ParameterStore(const Network& network, std::uint64_t seed, const std::vector<std::string>& frozen) {
+  std::vector<bool> pattern_used(frozen.size());
+  for (Parameter info : network.parameters()) {
     if (!index_.emplace(info.name, parameters_.size()).second) continue;
+    for (std::size_t i = 0; i < frozen.size(); ++i) {
+      if (::fnmatch(frozen[i].c_str(), info.name.c_str(), 0) != 0) continue;
+      pattern_used[i] = true;
+      info.trainable = false;
+    }
     at::Tensor tensor = to_tensor(initial_values(info, seed));
     tensor.set_requires_grad(info.trainable);
     parameters_.push_back({info, std::move(tensor)});
+  }
+  for (std::size_t i = 0; i < frozen.size(); ++i) {
+    if (!pattern_used[i]) fail<ConfigError>("config: SOLVER.FREEZE: no parameter is called '{}'", frozen[i]);
   }
 }
 

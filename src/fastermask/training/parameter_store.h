@@ -19,7 +19,9 @@ class ParameterStore {
  public:
   // Every parameter of the network, initialised as Parameter::initialiser says from random numbers keyed by `seed` and
   // the parameter's name (so that adding a layer does not change the others).
-  ParameterStore(const Network& network, std::uint64_t seed);
+  // Parameters whose name matches one of the `frozen` patterns (shell wildcards) are not trained. Throws ConfigError for
+  // a pattern that matches none.
+  ParameterStore(const Network& network, std::uint64_t seed, const std::vector<std::string>& frozen = {});
 
   // The tensor of that name. Throws Error for an unknown one.
   const at::Tensor& tensor(const std::string& name) const;
@@ -33,6 +35,9 @@ class ParameterStore {
 
   // All values, by name: what a checkpoint's "model" holds.
   NamedArrays state() const;
+
+  // To be called by whoever changes values other than through assign() or an optimiser.
+  void mark_changed() { ++version_; }
 
   // Counts assignments, so that executors know when to fold frozen norms into weights again.
   int version() const { return version_; }

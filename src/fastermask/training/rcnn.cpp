@@ -20,7 +20,7 @@ at::Tensor StepLosses::total() const {
 }
 
 TrainableRcnn::TrainableRcnn(const Config& config, std::uint64_t seed)
-    : config_(config), network_(build_network(config)), parameters_(network_, seed),
+    : config_(config), network_(build_network(config)), parameters_(network_, seed, config.solver.freeze),
       anchors_(make_anchor_generator(config, network_)), dense_(network_.dense, parameters_) {
   for (const Graph& head : network_.box_heads) box_heads_.emplace_back(head, parameters_);
   if (network_.roi_stage) roi_stage_.emplace_back(*network_.roi_stage, parameters_);

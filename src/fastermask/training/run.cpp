@@ -10,6 +10,7 @@
 #include "fastermask/data/class_list.h"
 #include "fastermask/evaluation/evaluate_detector.h"
 #include "fastermask/training/checkpoint.h"
+#include "fastermask/training/guard.h"
 #include "fastermask/training/hooks.h"
 #include "fastermask/training/memory.h"
 #include "fastermask/training/supported.h"
@@ -60,9 +61,9 @@ int train(const Config& config, const TrainingRunOptions& options) {
   Trainer trainer(config, options.resume);
   save_class_list(join_path(config.output_dir, "classes.json"), {trainer.dataset().class_names, trainer.dataset().category_ids});
   const auto metrics = std::make_shared<EvaluationRecord>();
+  trainer.add_hook(make_writer_hook(metrics));
   trainer.add_hook(make_checkpoint_hook());
   trainer.add_hook(make_evaluation_hook(metrics));
-  trainer.add_hook(make_writer_hook(metrics));
   handle_stop_signals();
   trainer.train();
   if (trainer.next_iteration() < trainer.max_iteration()) {
@@ -83,5 +84,7 @@ int run_training(const Config& config, const TrainingRunOptions& options) {
   close_log_file();
   return status;
 }
+
+bool replay_training_step(const std::string& path) { return replay_step(path); }
 
 }  // namespace fastermask

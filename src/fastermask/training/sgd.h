@@ -3,48 +3,20 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "fastermask/config/config.h"
-#include "fastermask/training/parameter_store.h"
-#include "fastermask/weights/pickle.h"
+#include "fastermask/training/optimizer.h"
 
 namespace fastermask {
 
-class Sgd {
+class Sgd : public Optimizer {
  public:
-  // Optimises the trainable parameters of the store, which must outlive it. Rates and decays per parameter: norms get
-  // WEIGHT_DECAY_NORM, biases BIAS_LR_FACTOR and WEIGHT_DECAY_BIAS, the rest WEIGHT_DECAY.
-  Sgd(const ParameterStore& parameters, const SolverConfig& solver);
-
-  // One step at this learning rate with the gradients there are; parameters without a gradient stay as they are. Clips
-  // gradients first, as SOLVER.CLIP_GRADIENTS says.
-  void step(double learning_rate);
-
-  // Drops all gradients.
-  void zero_grad();
-
-  // The state in the form of torch.optim.SGD.state_dict(); each group also lists its parameters' names, since numbers
-  // alone depend on the order in which a program makes its layers.
-  PickleValue state(double learning_rate) const;
-
-  // Takes back what state() gave. False, changing nothing, for a state without names (another program wrote it). Throws
-  // WeightsError when it does not fit the parameters.
-  bool load_state(const PickleValue& state);
+  // As Optimizer; reads also SOLVER.MOMENTUM and SOLVER.NESTEROV.
+  Sgd(const ParameterStore& parameters, const SolverConfig& solver) : Optimizer(parameters, solver) {}
 
  private:
-  struct Entry {
-    std::string name;
-    at::Tensor parameter;
-    at::Tensor momentum;  // undefined before the first step
-    double rate_factor = 1;
-    double weight_decay = 0;
-  };
-
-  void clip_gradients();
-
-  std::vector<Entry> entries_;
-  SolverConfig solver_;
+  void update(Entry& entry, const at::Tensor& gradient, double rate) override;
+  std::string first_buffer() const override { return "momentum_buffer"; }
+  void add_group_settings(PickleValue& group) const override;
 };
 
 }  // namespace fastermask

@@ -11,11 +11,14 @@
 #include "fastermask/base/log.h"
 #include "fastermask/base/text.h"
 #include "fastermask/data/catalog.h"
-#include "fastermask/training/checkpoint.h"
+#include "fastermask/base/file.h"
+#include "fastermask/training/guard.h"
 #include "fastermask/training/schedule.h"
 
 namespace fastermask {
 namespace {
+
+constexpr int kMostRollbacks = 5;
 
 std::atomic<bool> g_stop_requested{false};
 
@@ -37,14 +40,11 @@ void check_classes(const Config& config, const Dataset& dataset) {
                     dataset.num_classes(), dataset.name, config.model.roi_heads.num_classes);
 }
 
-// Throws when the total loss is not finite, naming the losses and the pictures.
-void require_finite(const StepRecord& record, const Batch& batch) {
-  if (std::isfinite(record.total_loss)) return;
+// "Loss became infinite or NaN at iteration=3!\nloss_dict = {...}", in detectron2's words.
+std::string describe_losses(const StepRecord& record) {
   std::vector<std::string> values;
   for (const auto& [name, value] : record.losses) values.push_back(fmt::format("'{}': {}", name, value));
-  fail("Loss became infinite or NaN at iteration={}!\nloss_dict = {{{}}}\nimages: {}\nThe weights were not updated; a "
-       "lower SOLVER.BASE_LR or a longer warm-up (SOLVER.WARMUP_ITERS) often helps",
-       record.iteration, join(values, ", "), join(batch.file_names, ", "));
+  return fmt::format("Loss became infinite or NaN at iteration={}!\nloss_dict = {{{}}}", record.iteration, join(values, ", "));
 }
 
 }  // namespace
@@ -57,58 +57,166 @@ Trainer::Trainer(const Config& config, bool resume) : config_(config) {
   dataset_ = load_datasets(config.datasets.train, training_filter(config));
   check_classes(config, *dataset_);
   model_ = std::make_unique<TrainableRcnn>(config, seed_);
-  optimizer_ = std::make_unique<Sgd>(model_->parameters(), config.solver);
+  check_checkpoint_folder(config.output_dir, *model_);
+  optimizer_ = make_optimizer(model_->parameters(), config.solver);
   std::optional<ResumePoint> point;
-  if (resume) point = resume_from_checkpoint(config.output_dir, *model_, *optimizer_);
+  if (config.solver.ema.enabled) ema_ = std::make_unique<ModelEma>(model_->parameters(), config.solver.ema.decay);
+  if (resume) point = resume_from_checkpoint(config.output_dir, state());
   if (point) {
-    first_iteration_ = point->next_iteration;
-    if (config.seed < 0) seed_ = point->seed.value_or(seed_);
+    take(*point);
+    first_iteration_ = next_iteration_;
   } else {
     load_model_weights(config.model.weights, *model_, {});
+    if (ema_ != nullptr) ema_->load_state(model_->parameters().state());
   }
-  next_iteration_ = first_iteration_;
+}
+
+void Trainer::take(const ResumePoint& point) {
+  next_iteration_ = point.next_iteration;
+  rate_factor_ = point.rate_factor;
+  hook_states_ = point.hooks;
+  if (config_.seed < 0) seed_ = point.seed.value_or(seed_);
 }
 
 void Trainer::request_stop() { g_stop_requested = true; }
 bool Trainer::stop_requested() { return g_stop_requested; }
 
+void Trainer::save(const std::string& name) {
+  ResumePoint point;
+  point.next_iteration = next_iteration_;
+  point.seed = seed_;
+  point.rate_factor = rate_factor_;
+  point.hooks = PickleValue::dict();
+  for (const auto& hook : hooks_) {
+    if (!hook->state_name().empty()) point.hooks.set(hook->state_name(), hook->save_state());
+  }
+  save_checkpoint(config_.output_dir, name, state(), point, config_.solver.checkpoint_keep);
+}
+
 void Trainer::train() {
   log_info("engine.train_loop", "Starting training from iteration {}", first_iteration_);
-  const LoaderOptions options = make_training_loader_options(config_, model_->network().size_divisibility, seed_);
-  TrainingLoader loader(dataset_, options, first_iteration_);
-  for (auto& hook : hooks_) hook->before_train(*this);
+  for (auto& hook : hooks_) {
+    if (const PickleValue* kept = hook_states_.find(hook->state_name())) hook->load_state(*kept);
+    hook->before_train(*this);
+  }
+  for (int rollbacks = 0;; ++rollbacks) {
+    try {
+      train_from_here();
+      break;
+    } catch (const DivergedError& error) {
+      if (config_.solver.non_finite != "rollback" || rollbacks == kMostRollbacks) throw;
+      log_error("engine.train_loop", "{}", error.what());
+    }
+    roll_back();
+  }
+  for (auto& hook : hooks_) hook->after_train(*this);
+  for (auto& hook : hooks_) hook->finish(*this);
+}
+
+// The steps from next_iteration_ on.
+void Trainer::train_from_here() {
+  LoaderOptions options = make_training_loader_options(config_, model_->network().size_divisibility, seed_);
+  options.batch_size /= config_.solver.accumulate;
+  TrainingLoader loader(dataset_, options, next_iteration_ * config_.solver.accumulate);
   while (next_iteration_ < max_iteration() && !stop_requested()) {
     const StepRecord record = run_step(loader);
     ++next_iteration_;
     for (auto& hook : hooks_) hook->after_step(*this, record);
   }
-  for (auto& hook : hooks_) hook->after_train(*this);
 }
 
-// One step of SGD: batch, losses, gradients, update.
+// Goes back to the last checkpoint, or to the start when there is none, at half the rate.
+void Trainer::roll_back() {
+  const double factor = rate_factor_ / 2;
+  if (const std::optional<ResumePoint> point = resume_from_checkpoint(config_.output_dir, state())) {
+    take(*point);
+  } else {
+    const TrainableRcnn fresh(config_, seed_);
+    for (const auto& [name, array] : fresh.parameters().state()) model_->parameters().assign(name, array);
+    load_model_weights(config_.model.weights, *model_, {});
+    optimizer_ = make_optimizer(model_->parameters(), config_.solver);
+    if (ema_ != nullptr) ema_->load_state(model_->parameters().state());
+    next_iteration_ = 0;
+  }
+  rate_factor_ = factor;
+  log_warning("engine.train_loop", "Going on from iteration {} with {} times the learning rate of the schedule",
+              next_iteration_, rate_factor_);
+}
+
+// One step: gradients of one batch, or of several in turn with SOLVER.ACCUMULATE, and an update.
 StepRecord Trainer::run_step(TrainingLoader& loader) {
   const auto start = std::chrono::steady_clock::now();
   StepRecord record;
   record.iteration = next_iteration_;
-  const Batch batch = loader.next();
-  record.data_seconds = seconds_since(start);
-
-  StepContext context;
-  context.iteration = record.iteration;
-  context.seed = seed_;
-  const StepLosses step = model_->compute_losses(batch, context);
-  const at::Tensor total = step.total();
-  for (const NamedLoss& loss : step.losses) record.losses.emplace_back(loss.name, loss.value.item<double>());
-  record.total_loss = total.item<double>();
-  record.metrics = step.metrics;
-  require_finite(record, batch);
-
   optimizer_->zero_grad();
-  total.backward();
-  record.learning_rate = learning_rate(config_.solver, record.iteration);
+  for (int part = 0; part < config_.solver.accumulate; ++part) {
+    const auto waiting = std::chrono::steady_clock::now();
+    const Batch batch = loader.next();
+    record.data_seconds += seconds_since(waiting);
+    compute_gradients(batch, part, record);
+  }
+  const auto updating = std::chrono::steady_clock::now();
+  record.learning_rate = learning_rate(config_.solver, record.iteration) * rate_factor_;
   optimizer_->step(record.learning_rate);
+  if (ema_ != nullptr) ema_->update();
+  record.update_seconds = seconds_since(updating);
   record.step_seconds = seconds_since(start);
   return record;
+}
+
+// Forward and backward of a batch: adds its gradients to those there are, and its losses to the record.
+void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record) {
+  const int parts = config_.solver.accumulate;
+  const auto forward = std::chrono::steady_clock::now();
+  StepContext context;
+  context.iteration = record.iteration * parts + part;
+  context.seed = seed_;
+  StepLosses step;
+  try {
+    step = model_->compute_losses(batch, context);
+  } catch (const DivergedError& error) {
+    report_divergence(batch, context.iteration, error.what());
+  }
+  at::Tensor total = step.total();
+  if (parts > 1) total = total / parts;
+  if (part == 0) record.losses.clear();
+  for (std::size_t i = 0; i < step.losses.size(); ++i) {
+    const double value = step.losses[i].value.item<double>() / parts;
+    if (part == 0) {
+      record.losses.emplace_back(step.losses[i].name, value);
+    } else {
+      record.losses[i].second += value;
+    }
+  }
+  record.total_loss += total.item<double>();
+  for (const auto& [name, value] : step.metrics) record.metrics[name] += value / parts;
+  record.forward_seconds += seconds_since(forward);
+  if (!std::isfinite(record.total_loss)) report_divergence(batch, context.iteration, describe_losses(record));
+
+  const auto backward = std::chrono::steady_clock::now();
+  total.backward();
+  record.backward_seconds += seconds_since(backward);
+  if (const std::string name = optimizer_->non_finite_gradient(); !name.empty()) {
+    report_divergence(batch, context.iteration,
+                      fmt::format("The gradient of {} became infinite or NaN at iteration={}!", name, record.iteration));
+  }
+}
+
+void Trainer::report_divergence(const Batch& batch, std::int64_t context_iteration, const std::string& what) {
+  const RecordedStep step{batch, context_iteration, seed_};
+  std::string replay;
+  const std::string path = join_path(config_.output_dir, fmt::format("replay_{:07}.pth", next_iteration_));
+  try {
+    save_replay(path, *model_, step);
+    replay = fmt::format("\nThe step is in {0}: 'fastermask train --replay {0}' runs it again", path);
+  } catch (const Error& error) {
+    replay = fmt::format("\nThe step could not be saved: {}", error.what());
+  }
+  const std::string first = find_non_finite(*model_, step);
+  optimizer_->zero_grad();
+  fail<DivergedError>("{}\nThe first that is not finite: {}\nimages: {}{}\nThe weights were not updated; a lower "
+                      "SOLVER.BASE_LR or a longer warm-up (SOLVER.WARMUP_ITERS) often helps",
+                      what, first.empty() ? "not found again" : first, join(batch.file_names, ", "), replay);
 }
 
 }  // namespace fastermask

@@ -11,8 +11,10 @@
 
 #include "fastermask/config/config.h"
 #include "fastermask/data/loader.h"
+#include "fastermask/training/checkpoint.h"
+#include "fastermask/training/ema.h"
+#include "fastermask/training/optimizer.h"
 #include "fastermask/training/rcnn.h"
-#include "fastermask/training/sgd.h"
 
 namespace fastermask {
 
@@ -24,6 +26,9 @@ struct StepRecord {
   std::map<std::string, double> metrics;
   double learning_rate = 0;
   double data_seconds = 0;  // waited for the batch
+  double forward_seconds = 0;
+  double backward_seconds = 0;
+  double update_seconds = 0;  // the optimiser's step
   double step_seconds = 0;  // the whole iteration, data included, hooks not
 };
 
@@ -39,6 +44,12 @@ class TrainerHook {
   virtual void before_train(Trainer&) {}
   virtual void after_step(Trainer&, const StepRecord&) {}
   virtual void after_train(Trainer&) {}
+  virtual void finish(Trainer&) {}  // after every hook's after_train()
+
+  // What a checkpoint keeps for the hook, under its name, and taking it back. None by default.
+  virtual std::string state_name() const { return ""; }
+  virtual PickleValue save_state() const { return {}; }
+  virtual void load_state(const PickleValue&) {}
 };
 
 class Trainer {
@@ -49,8 +60,13 @@ class Trainer {
 
   void add_hook(std::unique_ptr<TrainerHook> hook) { hooks_.push_back(std::move(hook)); }
 
-  // Trains until SOLVER.MAX_ITER or until a stop is requested. Throws Error when a loss is not finite.
+  // Trains until SOLVER.MAX_ITER or until a stop is requested. When a loss or gradient is not finite, saves the step in
+  // OUTPUT_DIR/replay_<iteration>.pth, logs what was wrong first, and throws DivergedError, or with SOLVER.NON_FINITE
+  // "rollback" goes on from the last checkpoint at half the rate (five times at most).
   void train();
+
+  // Saves a checkpoint called `name` ("model_0004999", "model_final") of the steps done so far.
+  void save(const std::string& name);
 
   // Ends the training after the current step. Safe to call from a signal handler.
   static void request_stop();
@@ -59,7 +75,7 @@ class Trainer {
   const Config& config() const { return config_; }
   std::uint64_t seed() const { return seed_; }
   TrainableRcnn& model() { return *model_; }
-  const Sgd& optimizer() const { return *optimizer_; }
+  ModelEma* ema() { return ema_.get(); }  // null unless SOLVER.EMA.ENABLED
   const Dataset& dataset() const { return *dataset_; }
   std::int64_t first_iteration() const { return first_iteration_; }
   std::int64_t max_iteration() const { return config_.solver.max_iter; }
@@ -67,16 +83,25 @@ class Trainer {
   std::int64_t next_iteration() const { return next_iteration_; }
 
  private:
+  void train_from_here();
   StepRecord run_step(TrainingLoader& loader);
+  void compute_gradients(const Batch& batch, int part, StepRecord& record);
+  [[noreturn]] void report_divergence(const Batch& batch, std::int64_t context_iteration, const std::string& what);
+  void roll_back();
+  TrainingState state() { return {model_.get(), optimizer_.get(), ema_.get()}; }
+  void take(const ResumePoint& point);
 
   Config config_;
   std::uint64_t seed_ = 0;
   std::shared_ptr<const Dataset> dataset_;
   std::unique_ptr<TrainableRcnn> model_;
-  std::unique_ptr<Sgd> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<ModelEma> ema_;
   std::vector<std::unique_ptr<TrainerHook>> hooks_;
   std::int64_t first_iteration_ = 0;
   std::int64_t next_iteration_ = 0;
+  double rate_factor_ = 1;  // halved by every rollback
+  PickleValue hook_states_;
 };
 
 }  // namespace fastermask

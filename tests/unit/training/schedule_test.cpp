@@ -63,6 +63,36 @@ TEST(Schedule, FixedGammaDecaysInEqualParts) {
   EXPECT_NEAR(learning_rate(solver, 99), 0.0125, 1e-12);
 }
 
+TEST(Schedule, APolynomialFallsToItsConstantEnding) {
+  SolverConfig solver = steps_solver();
+  solver.lr_scheduler_name = "WarmupPolyLR";
+  solver.warmup_iters = 0;
+  solver.poly_lr_power = 2;
+  solver.poly_lr_constant_ending = 0.04;
+  EXPECT_NEAR(learning_rate(solver, 0), 0.1, 1e-12);
+  EXPECT_NEAR(learning_rate(solver, 50), 0.025, 1e-12);
+  EXPECT_NEAR(learning_rate(solver, 90), 0.004, 1e-12);
+}
+
+TEST(Schedule, OneCycleRisesAndFalls) {
+  SolverConfig solver = steps_solver();
+  solver.lr_scheduler_name = "OneCycleLR";
+  solver.max_iter = 101;
+  solver.one_cycle = {0.21 * 100 / 101, 10, 100};  // the top at iteration 20
+  EXPECT_NEAR(learning_rate(solver, 0), 0.01, 1e-12);
+  EXPECT_NEAR(learning_rate(solver, 10), 0.055, 1e-12);
+  EXPECT_NEAR(learning_rate(solver, 20), 0.1, 1e-12);
+  EXPECT_NEAR(learning_rate(solver, 60), 0.05005, 1e-12);
+  EXPECT_NEAR(learning_rate(solver, 100), 0.0001, 1e-12);
+}
+
+TEST(Schedule, ARunShorterThanItsWarmUpStaysOnTheSlope) {
+  SolverConfig solver = steps_solver();
+  solver.max_iter = 5;
+  EXPECT_NEAR(learning_rate(solver, 0), 0.02, 1e-12);
+  EXPECT_NEAR(learning_rate(solver, 4), 0.1 * (0.2 * 0.6 + 0.4), 1e-12);
+}
+
 TEST(Schedule, UnknownNamesAreRefused) {
   SolverConfig solver = steps_solver();
   solver.lr_scheduler_name = "Exponential";

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
+#include <memory>
 
 #include "unit/training/tiny_network.h"
 
@@ -172,9 +174,46 @@ TEST(Sgd, StatesThatDoNotFitAreRefused) {
   EXPECT_THAT([&] { optimizer.load_state(state_of("other", {1}, true)); },
               ThrowsMessage<WeightsError>("checkpoint: the model does not train 'other'"));
   EXPECT_THAT([&] { optimizer.load_state(state_of("conv.bias", {2}, true)); },
-              ThrowsMessage<WeightsError>("checkpoint: the optimizer's momentum of conv.bias is [2], the parameter [1]"));
+              ThrowsMessage<WeightsError>("checkpoint: the optimizer's momentum_buffer of conv.bias is [2], the parameter [1]"));
   EXPECT_THAT([&] { optimizer.load_state(state_of("conv.bias", {1}, true, 2)); },
               ThrowsMessage<WeightsError>("checkpoint: an optimizer group names 1 of 2 parameters"));
+}
+
+TEST(AdamW, StepsEqualHandWork) {
+  SolverConfig solver = plain_solver();
+  solver.optimizer = "AdamW";
+  solver.betas = {0.5, 0.75};
+  solver.eps = 0;
+  solver.weight_decay = 0.1;
+  const ParameterStore store(scalar_network(), 1);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(store, solver);
+  set_value(store, "conv.weight", 1);
+  set_gradient(store, "conv.weight", 2);
+  optimizer->step(0.5);
+  // m = 1, v = 1, both corrected to 2 and 4: a step of 0.5 * 2 / 2 after a decay of 0.05.
+  EXPECT_NEAR(value_of(store, "conv.weight"), 0.95 - 0.5, 1e-6);
+  set_gradient(store, "conv.weight", -4);
+  optimizer->step(0.5);
+  // m = 0.5 - 2 = -1.5, corrected by 0.75 to -2; v = 0.75 + 4 = 4.75, corrected by 0.4375.
+  EXPECT_NEAR(value_of(store, "conv.weight"), 0.95 * 0.45 + 0.5 * 2 / std::sqrt(4.75 / 0.4375), 1e-6);
+}
+
+TEST(AdamW, StateComesBack) {
+  SolverConfig solver = plain_solver();
+  solver.optimizer = "AdamW";
+  const ParameterStore store(scalar_network(), 1), copy(scalar_network(), 1);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(store, solver), other = make_optimizer(copy, solver);
+  const auto step = [](const ParameterStore& parameters, Optimizer& which, float gradient) {
+    set_gradient(parameters, "conv.weight", gradient);
+    which.step(0.1);
+  };
+  step(store, *optimizer, 1);
+  step(copy, *other, 1);
+  const std::unique_ptr<Optimizer> resumed = make_optimizer(copy, solver);
+  ASSERT_TRUE(resumed->load_state(optimizer->state(0.1)));
+  step(store, *optimizer, -3);
+  step(copy, *resumed, -3);
+  EXPECT_EQ(value_of(copy, "conv.weight"), value_of(store, "conv.weight"));
 }
 
 }  // namespace
