@@ -148,7 +148,8 @@ TEST_F(TrainingOverScenes, RollingBackGivesUpAfterFiveTimes) {
 
 TEST_F(TrainingOverScenes, RollingBackGoesOnAtALowerRate) {
   // Too high at first; some half, quarter, ... of it is not.
-  const Config config = config_for("rescued", {"SOLVER.BASE_LR", "1", "SOLVER.WARMUP_ITERS", "0", "SOLVER.NON_FINITE", "rollback"});
+  const Config config = config_for("rescued", {"SOLVER.BASE_LR", "1", "SOLVER.WARMUP_ITERS", "0", "SOLVER.CHECKPOINT_PERIOD", "100",
+                                               "SOLVER.NON_FINITE", "rollback"});
   for (const auto& [name, array] : train(config, false)) {
     for (const float value : array.to_floats()) ASSERT_TRUE(std::isfinite(value)) << name;
   }
