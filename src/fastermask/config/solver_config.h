@@ -187,9 +187,19 @@ struct TestConfig {
   int detections_per_image = 100;
   TestAugConfig aug;
   PreciseBNConfig precise_bn;
+  std::string best_metric;
+  int early_stop = 0;
+  bool validation_loss = false;
 
   template <class V>
   void visit(V& v) {
+    v("BEST_METRIC", best_metric, any().not_in_detectron2(),
+      "whose highest value so far, over the evaluations of a training, is kept as model_best.pth: segm/AP, bbox/AP50, "
+      "-validation_loss, ...; \"\": the AP of the last task of bbox, segm, keypoints that the model has");
+    v("EARLY_STOP", early_stop, at_least(0).not_in_detectron2(),
+      "end the training when so many evaluations in a row brought no better BEST_METRIC; 0: never");
+    v("VALIDATION_LOSS", validation_loss, any().not_in_detectron2(),
+      "compute the training's losses on DATASETS.TEST, too, at every evaluation");
     v("EXPECTED_RESULTS", expected_results, any(),
       "rows [task, metric, value, tolerance] that an evaluation must meet, else the program fails");
     v("EVAL_PERIOD", eval_period, at_least(0), "iterations between two evaluations in training; 0: only at the end");

@@ -45,8 +45,8 @@ void check_checkpoint_folder(const std::string& folder, const TrainableRcnn& mod
 void save_checkpoint(const std::string& folder, const std::string& name, const TrainingState& state, const ResumePoint& point,
                      int keep = 0);
 
-// Writes a file with the averaged weights alone, under "model".
-void save_averaged_model(const std::string& path, const ModelEma& ema);
+// Writes a file with weights alone, under "model".
+void save_weights(const std::string& path, const NamedArrays& weights);
 
 // Continues from the checkpoint that last_checkpoint names: fills what `state` points at. When that file is damaged or
 // missing, says so and takes the newest undamaged one before it. None when the folder has no last_checkpoint. Throws

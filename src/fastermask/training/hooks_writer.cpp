@@ -113,6 +113,7 @@ class WriterHook : public TrainerHook {
   std::map<std::string, double> flattened_metrics() {
     std::map<std::string, double> values;
     for (const auto& [name, value] : flatten_metrics(metrics_->metrics)) values[name] = value;
+    for (const auto& [name, value] : metrics_->validation_losses) values[name] = value;
     return values;
   }
 

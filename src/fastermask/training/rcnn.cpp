@@ -29,6 +29,7 @@ TrainableRcnn::TrainableRcnn(const Config& config, std::uint64_t seed)
 }
 
 StepLosses TrainableRcnn::compute_losses(const Batch& batch, const StepContext& context) {
+  batch_statistics_ = !context.validation;
   StepLosses rpn;
   const DenseValues dense = run_dense(batch, context);
   const std::vector<Proposals> proposals = rpn_losses(batch, dense, context, rpn);
@@ -51,7 +52,7 @@ StepLosses TrainableRcnn::compute_losses(const Batch& batch, const StepContext& 
 
 TrainableRcnn::DenseValues TrainableRcnn::run_dense(const Batch& batch, const StepContext& context) {
   const at::Tensor images = view_nhwc(batch.images.data(), batch.size(), batch.height, batch.width, 3);
-  const std::vector<at::Tensor> outputs = dense_.forward(images, true);
+  const std::vector<at::Tensor> outputs = dense_.forward(images, batch_statistics_);
   std::map<std::string, at::Tensor> by_name;
   for (std::size_t i = 0; i < outputs.size(); ++i) by_name[network_.dense.outputs[i].name] = outputs[i];
   if (context.dump != nullptr) {
@@ -134,7 +135,7 @@ TrainableRcnn::Regions TrainableRcnn::sample_regions(const Batch& batch, const s
 
 at::Tensor TrainableRcnn::pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler) {
   const at::Tensor pooled = pool_regions(dense.roi_features, network_.roi_levels, rois, pooler);
-  return roi_stage_.empty() ? pooled : roi_stage_[0].forward(pooled, true)[0];
+  return roi_stage_.empty() ? pooled : roi_stage_[0].forward(pooled, batch_statistics_)[0];
 }
 
 }  // namespace fastermask

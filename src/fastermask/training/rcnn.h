@@ -24,6 +24,7 @@ struct StepContext {
   std::int64_t iteration = 0;
   std::uint64_t seed = 0;
   SamplingStrategy strategy = SamplingStrategy::random;
+  bool validation = false;      // batch norms use their running statistics, and leave them as they are
   NamedArrays* dump = nullptr;  // when given, receives the features and RPN outputs as [N, C, H, W]
 };
 
@@ -74,6 +75,7 @@ class TrainableRcnn {
   Config config_;
   Network network_;
   ParameterStore parameters_;
+  bool batch_statistics_ = true;  // of the step being computed
   AnchorGenerator anchors_;
   TorchGraphExecutor dense_;
   std::vector<TorchGraphExecutor> box_heads_;      // [stage]

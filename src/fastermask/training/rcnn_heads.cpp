@@ -64,7 +64,7 @@ void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor&
 // The box head's losses; returns the region features the mask head shares in a C4 network.
 at::Tensor TrainableRcnn::box_losses(const DenseValues& dense, const Regions& regions, StepLosses& step) {
   const at::Tensor features = pool(dense, regions.rois, network_.box_pooler);
-  const std::vector<at::Tensor> outputs = box_heads_[0].forward(features, true);
+  const std::vector<at::Tensor> outputs = box_heads_[0].forward(features, batch_statistics_);
   predictor_losses(outputs[0], outputs[1], regions, 0, "", step);
   return roi_stage_.empty() ? at::Tensor() : features;
 }
@@ -101,7 +101,7 @@ void TrainableRcnn::cascade_losses(const Batch& batch, const DenseValues& dense,
     if (features.requires_grad()) {
       features.register_hook([gradient_scale](const at::Tensor& gradient) { return gradient * gradient_scale; });
     }
-    const std::vector<at::Tensor> outputs = box_heads_[stage].forward(features, true);
+    const std::vector<at::Tensor> outputs = box_heads_[stage].forward(features, batch_statistics_);
     deltas = outputs[1];
     predictor_losses(outputs[0], deltas, regions, static_cast<int>(stage), fmt::format("_stage{}", stage), step);
   }
@@ -124,7 +124,7 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
     for (const std::int64_t row : regions.foreground) rois.push_back(regions.rois[static_cast<std::size_t>(row)]);
     features = pool(dense, rois, network_.mask_pooler);
   }
-  const at::Tensor logits = mask_head_[0].forward(features, true)[0];
+  const at::Tensor logits = mask_head_[0].forward(features, batch_statistics_)[0];
   const int size = static_cast<int>(logits.size(2));
   std::vector<const Segmentation*> segmentations;
   for (std::size_t i = 0; i < regions.foreground.size(); ++i) {
@@ -159,7 +159,7 @@ void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense
   at::Tensor logits;
   std::vector<std::int64_t> rows, cells;
   if (!rois.empty()) {
-    logits = keypoint_head_[0].forward(pool(dense, rois, network_.keypoint_pooler), true)[0];
+    logits = keypoint_head_[0].forward(pool(dense, rois, network_.keypoint_pooler), batch_statistics_)[0];
     for (std::size_t i = 0; i < rois.size(); ++i) {
       const auto& points = batch.ground_truths[instances[i].first].keypoints[static_cast<std::size_t>(instances[i].second)];
       const auto targets = keypoint_targets(points, rois[i].box, static_cast<int>(logits.size(2)));

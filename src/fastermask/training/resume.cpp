@@ -150,9 +150,9 @@ void save_checkpoint(const std::string& folder, const std::string& name, const T
   remove_old_checkpoints(folder, keep);
 }
 
-void save_averaged_model(const std::string& path, const ModelEma& ema) {
+void save_weights(const std::string& path, const NamedArrays& weights) {
   PickleValue tree = PickleValue::dict();
-  tree.set("model", PickleValue::state_dict(ema.state()));
+  tree.set("model", PickleValue::state_dict(weights));
   save_torch_file(path, tree);
 }
 

@@ -1,7 +1,12 @@
 #include "fastermask/training/run.h"
 
+#include <fmt/format.h>
+
 #include <csignal>
+#include <map>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
@@ -9,6 +14,8 @@
 #include "fastermask/config/load.h"
 #include "fastermask/data/class_list.h"
 #include "fastermask/evaluation/evaluate_detector.h"
+#include "fastermask/report/environment.h"
+#include "fastermask/training/auto_scale.h"
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/guard.h"
 #include "fastermask/training/hooks.h"
@@ -26,6 +33,9 @@ constexpr const char* kRun = "engine.defaults";
 void set_up_output(const Config& config, const TrainingRunOptions& options) {
   make_folders(config.output_dir);
   open_log_file(join_path(config.output_dir, "log.txt"));
+  std::string environment;
+  for (const auto& [name, value] : environment_facts()) environment += fmt::format("\n  {:<27}{}", name, value);
+  log_info(kRun, "Environment info:{}", environment);
   log_info(kRun, "Config file: {}", options.config_file);
   log_info(kRun, "Running with full config:\n{}", dump_config(config));
   const std::string path = join_path(config.output_dir, "config.yaml");
@@ -50,6 +60,29 @@ int verify(const Config& config, const std::vector<TaskMetrics>& metrics) {
   return misses.empty() ? 0 : 1;
 }
 
+// How many parameters each part of the model has.
+void log_model(const TrainableRcnn& model) {
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> parts;  // part -> elements, of them trained
+  std::int64_t total = 0, trained = 0;
+  for (const StoredParameter& stored : model.parameters().all()) {
+    if (stored.info.role == ParameterRole::running_statistic) continue;
+    const std::string& name = stored.info.name;
+    const std::size_t dot = name.find('.');
+    auto& [elements, trained_elements] = parts[name.substr(0, name.find('.', dot == std::string::npos ? dot : dot + 1))];
+    const std::int64_t count = stored.tensor.numel();
+    elements += count;
+    total += count;
+    if (!stored.info.trainable) continue;
+    trained_elements += count;
+    trained += count;
+  }
+  std::string table;
+  for (const auto& [name, counts] : parts) {
+    table += fmt::format("\n  {:<34}{:>12} parameters, {:>12} trained", name, counts.first, counts.second);
+  }
+  log_info(kRun, "Model:{}\n  {:<34}{:>12} parameters, {:>12} trained", table, "all", total, trained);
+}
+
 int evaluate_only(const Config& config) {
   if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; nothing to evaluate on");
   TrainableRcnn model(config, 0);
@@ -60,13 +93,14 @@ int evaluate_only(const Config& config) {
 int train(const Config& config, const TrainingRunOptions& options) {
   Trainer trainer(config, options.resume);
   save_class_list(join_path(config.output_dir, "classes.json"), {trainer.dataset().class_names, trainer.dataset().category_ids});
+  log_model(trainer.model());
   const auto metrics = std::make_shared<EvaluationRecord>();
   trainer.add_hook(make_writer_hook(metrics));
   trainer.add_hook(make_checkpoint_hook());
   trainer.add_hook(make_evaluation_hook(metrics));
   handle_stop_signals();
   trainer.train();
-  if (trainer.next_iteration() < trainer.max_iteration()) {
+  if (!trainer.finished()) {
     log_info(kRun, "Stopped after iteration {}; the same command with --resume goes on from there", trainer.next_iteration() - 1);
     return 0;
   }
@@ -75,10 +109,11 @@ int train(const Config& config, const TrainingRunOptions& options) {
 
 }  // namespace
 
-int run_training(const Config& config, const TrainingRunOptions& options) {
-  check_training_supported(config);
+int run_training(const Config& given, const TrainingRunOptions& options) {
+  check_training_supported(given);
   keep_freed_memory();
   use_compute_threads();
+  const Config config = scale_for_world_size(given, 1);
   set_up_output(config, options);
   const int status = options.eval_only ? evaluate_only(config) : train(config, options);
   close_log_file();

@@ -118,7 +118,7 @@ void Trainer::train_from_here() {
   LoaderOptions options = make_training_loader_options(config_, model_->network().size_divisibility, seed_);
   options.batch_size /= config_.solver.accumulate;
   TrainingLoader loader(dataset_, options, next_iteration_ * config_.solver.accumulate);
-  while (next_iteration_ < max_iteration() && !stop_requested()) {
+  while (!finished() && !stop_requested()) {
     const StepRecord record = run_step(loader);
     ++next_iteration_;
     for (auto& hook : hooks_) hook->after_step(*this, record);

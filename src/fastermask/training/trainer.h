@@ -72,6 +72,11 @@ class Trainer {
   static void request_stop();
   static bool stop_requested();
 
+  // Ends the training after the current step as if it were the last.
+  void finish_early() { finished_early_ = true; }
+  // True when no steps are left to do.
+  bool finished() const { return finished_early_ || next_iteration_ >= max_iteration(); }
+
   const Config& config() const { return config_; }
   std::uint64_t seed() const { return seed_; }
   TrainableRcnn& model() { return *model_; }
@@ -100,6 +105,7 @@ class Trainer {
   std::vector<std::unique_ptr<TrainerHook>> hooks_;
   std::int64_t first_iteration_ = 0;
   std::int64_t next_iteration_ = 0;
+  bool finished_early_ = false;
   double rate_factor_ = 1;  // halved by every rollback
   PickleValue hook_states_;
 };
