@@ -31,10 +31,10 @@ fastermask=build/release/bin/fastermask
 step "Data: scenes of shapes with exact outlines, in $out/scenes"
 # "unseen" is another seed, hence other scenes; a set always has both parts, of which only val is used here.
 if [ ! -f "$out/scenes/annotations/instances_val.json" ]; then
-  "$fastermask" data synth --output "$out/scenes" --train 200 --val 40 --seed 1
+  "$fastermask" data synth --output "$out/scenes" --train 400 --val 40 --seed 1 --classes disc,star,ring
 fi
 if [ ! -f "$out/unseen/annotations/instances_val.json" ]; then
-  "$fastermask" data synth --output "$out/unseen" --train 1 --val 12 --seed 2
+  "$fastermask" data synth --output "$out/unseen" --train 1 --val 12 --seed 2 --classes disc,star,ring
 fi
 
 run="$out/training"

@@ -33,7 +33,7 @@ train="$work/s/annotations/instances_train.json:$work/s/images/train"
 val="$work/s/annotations/instances_val.json:$work/s/images/val"
 small=(INPUT.MIN_SIZE_TRAIN "(64,)" INPUT.MIN_SIZE_TEST 64 SOLVER.IMS_PER_BATCH 2 MODEL.FPN.OUT_CHANNELS 32
        MODEL.ROI_MASK_HEAD.CONV_DIM 32 MODEL.ROI_BOX_HEAD.FC_DIM 32 SEED 7
-       DATASETS.TRAIN "('$train',)" DATASETS.TEST "('$val',)")
+       MODEL.ROI_HEADS.NUM_CLASSES 5 DATASETS.TRAIN "('$train',)" DATASETS.TEST "('$val',)")
 
 # Four iterations at once, and the same in two halves: equal weights to the last bit.
 expect 0 "Overall training speed: 4 iterations" "$fm" train --config-file "$config" "${small[@]}" \

@@ -47,7 +47,8 @@ class TrainingOverScenes : public testing::Test {
     std::vector<std::string> overrides = {
         "OUTPUT_DIR", folder_ + "/" + output, "SEED", "7", "DATASETS.TEST", "()",
         "DATASETS.TRAIN", "('" + annotations_ + ":" + folder_ + "/scenes/images/train',)",
-        "MODEL.RESNETS.DEPTH", "50", "MODEL.RESNETS.NORM", "BN", "MODEL.RESNETS.RES2_OUT_CHANNELS", "32",
+        "MODEL.ROI_HEADS.NUM_CLASSES", "5", "SOLVER.OPTIMIZER", "SGD", "SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR",
+        "SOLVER.WEIGHT_DECAY", "0.0001", "MODEL.RESNETS.DEPTH", "50", "MODEL.RESNETS.NORM", "BN", "MODEL.RESNETS.RES2_OUT_CHANNELS", "32",
         "MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.BACKBONE.FREEZE_AT", "0",
         "MODEL.FPN.NORM", "", "MODEL.FPN.OUT_CHANNELS", "16", "MODEL.ROI_BOX_HEAD.FC_DIM", "32", "MODEL.ROI_BOX_HEAD.NORM", "",
         "MODEL.ROI_MASK_HEAD.NUM_CONV", "1", "MODEL.ROI_MASK_HEAD.CONV_DIM", "16", "MODEL.ROI_MASK_HEAD.NORM", "",
