@@ -11,6 +11,7 @@ RowOps row_ops(Isa isa) {
   ops.threshold_line = FASTERMASK_PICK_COPY(threshold_line, isa);
   ops.resize_row = FASTERMASK_PICK_COPY(resize_row, isa);
   ops.resize_column = FASTERMASK_PICK_COPY(resize_column, isa);
+  ops.dot = FASTERMASK_PICK_COPY(dot, isa);
   return ops;
 }
 

@@ -44,7 +44,10 @@ FASTERMASK_DECLARE_COPIES(
 
     // Resampling across rows: out[i] is the rounded sum over t < taps of coefficients[t] * rows[t][i].
     void resize_column(const std::uint8_t* const* rows, const std::int32_t* coefficients, int taps, std::ptrdiff_t n,
-                       std::uint8_t* out))
+                       std::uint8_t* out);
+
+    // Sum over i < n of a[i] * b[i], in sixteen partial sums: the same bits on every instruction set.
+    float dot(const float* a, const float* b, std::ptrdiff_t n))
 
 // Pointers to the copies for one instruction set.
 struct RowOps {
@@ -54,6 +57,7 @@ struct RowOps {
   decltype(&generic::threshold_line) threshold_line;
   decltype(&generic::resize_row) resize_row;
   decltype(&generic::resize_column) resize_column;
+  decltype(&generic::dot) dot;
 };
 
 // The copies for an instruction set (which the processor must have), and those for this machine.

@@ -50,6 +50,23 @@ void weighted_sum(const float* const* sources, const float* weights, int count, 
   }
 }
 
+float dot(const float* a, const float* b, std::ptrdiff_t n) {
+  constexpr int kSums = 16 / kLanes;
+  Floats sums[kSums] = {};
+  std::ptrdiff_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kSums; ++v) sums[v] += at(a + i + v * kLanes) * at(b + i + v * kLanes);
+  }
+  float lanes[16];
+  for (int v = 0; v < kSums; ++v) at(lanes + v * kLanes) = sums[v];
+  for (; i < n; ++i) lanes[i % 16] += a[i] * b[i];
+  for (int half = 8; half > 0; half /= 2) {
+    for (int j = 0; j < half; ++j) lanes[j] += lanes[j + half];
+  }
+  return lanes[0];
+}
+
 void update_maximum(const float* source, std::int32_t index, std::ptrdiff_t n, float* best, std::int32_t* argmax) {
   for (std::ptrdiff_t i = 0; i < n; ++i) {
     const bool wins = source[i] > best[i];
