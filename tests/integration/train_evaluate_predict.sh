@@ -76,8 +76,6 @@ expect 2 "did you mean 'SOLVER.BASE_LR'" "$fm" train --config-file "$config" SOL
 expect 2 "unknown option --resmue" "$fm" train --config-file "$config" --resmue
 expect 2 "SOLVER.AMP.ENABLED: not supported" "$fm" train --config-file "$config" "${small[@]}" SOLVER.AMP.ENABLED True \
   OUTPUT_DIR "$work/x"
-expect 2 "TEST.PRECISE_BN.ENABLED: not supported" "$fm" train --config-file "$config" "${small[@]}" \
-  TEST.PRECISE_BN.ENABLED True OUTPUT_DIR "$work/x"
 expect 1 "no such annotation file" "$fm" train --config-file "$config" DATASETS.TRAIN "('none.json:$work',)" \
   OUTPUT_DIR "$work/x"
 expect 2 "NUM_CLASSES must be 5" "$fm" train --config-file "$config" "${small[@]}" MODEL.ROI_HEADS.NUM_CLASSES 3 \

@@ -16,7 +16,7 @@ ImageSize collated_size(const std::vector<TrainingSample>& samples, const Loader
   for (const TrainingSample& sample : samples) {
     if (sample.image.height > fixed.height || sample.image.width > fixed.width) {
       fail<DataError>("loader: {}: {}x{} pixels after resizing do not fit into INPUT.FIX_SHAPE {}x{} (width x height); lower "
-                      "INPUT.MAX_SIZE_TRAIN or raise INPUT.FIX_SHAPE",
+                      "INPUT.MAX_SIZE_TRAIN or MAX_SIZE_TEST or raise INPUT.FIX_SHAPE",
                       sample.file_name, sample.image.width, sample.image.height, fixed.width, fixed.height);
     }
   }

@@ -24,6 +24,7 @@ LoaderOptions common_loader_options(const Config& config, int size_divisibility)
   options.pixel_mean.assign(config.model.pixel_mean.begin(), config.model.pixel_mean.end());
   options.pixel_std.assign(config.model.pixel_std.begin(), config.model.pixel_std.end());
   options.mapper.format = parse_pixel_format(config.input.format);
+  if (config.input.fix_shape.size() == 2) options.fixed_size = {config.input.fix_shape[1], config.input.fix_shape[0]};
   const std::size_t channels = options.mapper.format == PixelFormat::gray ? 1 : 3;
   if (options.pixel_mean.size() != channels || options.pixel_std.size() != channels) {
     fail<ConfigError>("config: MODEL.PIXEL_MEAN and MODEL.PIXEL_STD must have {} values for INPUT.FORMAT {}, got {} and {}",
@@ -50,7 +51,6 @@ LoaderOptions make_training_loader_options(const Config& config, int size_divisi
     options.repeat_threshold = config.dataloader.repeat_threshold;
     options.repeat_sqrt = config.dataloader.repeat_sqrt;
   }
-  if (config.input.fix_shape.size() == 2) options.fixed_size = {config.input.fix_shape[1], config.input.fix_shape[0]};
   options.mapper.masks = config.model.mask_on;
   options.mapper.bitmasks = config.input.mask_format == "bitmask";
   options.mapper.keypoints = config.model.keypoint_on;

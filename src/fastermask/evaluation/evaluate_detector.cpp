@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "fastermask/base/log.h"
@@ -12,6 +13,7 @@
 #include "fastermask/base/text.h"
 #include "fastermask/data/loader.h"
 #include "fastermask/evaluation/dataset_evaluator.h"
+#include "fastermask/evaluation/proposal_evaluator.h"
 
 namespace fastermask {
 namespace {
@@ -79,7 +81,13 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
   if (config.test.detections_per_image > 100) evaluator_options.max_detections = {1, 10, config.test.detections_per_image};
   evaluator_options.keypoint_sigmas = config.test.keypoint_oks_sigmas;
   evaluator_options.output_folder = options.output_folder;
-  CocoDatasetEvaluator evaluator({dataset->annotation_file, dataset->category_ids, dataset->class_names}, evaluator_options);
+  std::optional<CocoDatasetEvaluator> evaluator;
+  std::optional<ProposalEvaluator> proposal_evaluator;  // of a network without box heads
+  if (detector.network().box_heads.empty()) {
+    proposal_evaluator.emplace(dataset->annotation_file, options.output_folder);
+  } else {
+    evaluator.emplace(EvaluationDataset{dataset->annotation_file, dataset->category_ids, dataset->class_names}, evaluator_options);
+  }
   InferenceLoader loader(dataset, make_inference_loader_options(config, detector.network().size_divisibility));
   DetectorEvaluation result;
   {
@@ -90,7 +98,11 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
       const std::vector<Detections> detections = detector.detect(batch);
       for (std::size_t i = 0; i < detections.size(); ++i) {
         const Detections original = to_original_image(detections[i], batch.original_sizes[i]);
-        evaluator.add(batch.image_ids[i], original);
+        if (evaluator) {
+          evaluator->add(batch.image_ids[i], original);
+        } else {
+          proposal_evaluator->add(batch.image_ids[i], original);
+        }
         if (options.on_image) options.on_image(dataset->records[next_record], original);
         ++next_record;
       }
@@ -99,7 +111,7 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
     log.finished();
     result.seconds_per_image = log.seconds_per_image();
   }
-  result.metrics = evaluator.finish();
+  result.metrics = evaluator ? evaluator->finish() : proposal_evaluator->finish();
   return result;
 }
 

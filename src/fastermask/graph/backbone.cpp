@@ -17,6 +17,8 @@ struct BlockSpec {
   NormType norm = NormType::none;
   bool stride_in_1x1 = false;
   int groups = 1;
+  bool deformable = false;
+  DeformableSpec deformation;
 };
 
 int add_shortcut(GraphBuilder& builder, int input, const std::string& prefix, const BlockSpec& spec) {
@@ -28,8 +30,9 @@ int add_bottleneck(GraphBuilder& builder, int input, const std::string& prefix, 
   const int stride1 = spec.stride_in_1x1 ? spec.stride : 1;
   const int stride3 = spec.stride_in_1x1 ? 1 : spec.stride;
   int value = builder.convolution(prefix + "conv1", input, {spec.bottleneck_channels, 1, stride1, 1, 1, spec.norm, true});
-  value = builder.convolution(prefix + "conv2", value,
-                              {spec.bottleneck_channels, 3, stride3, spec.dilation, spec.groups, spec.norm, true});
+  const ConvolutionSpec conv2 = {spec.bottleneck_channels, 3, stride3, spec.dilation, spec.groups, spec.norm, true};
+  value = spec.deformable ? builder.deformable_convolution(prefix + "conv2", value, conv2, spec.deformation)
+                          : builder.convolution(prefix + "conv2", value, conv2);
   value = builder.convolution(prefix + "conv3", value, {spec.out_channels, 1, 1, 1, 1, spec.norm, false});
   return builder.relu(builder.add(value, add_shortcut(builder, input, prefix, spec)));
 }
@@ -144,6 +147,12 @@ int build_resnet_stage(GraphBuilder& builder, int input, const std::string& pref
   if (basic && (resnets.res5_dilation != 1 || resnets.num_groups != 1)) {
     fail<ConfigError>("config: MODEL.RESNETS: depth {} has neither dilation nor groups", resnets.depth);
   }
+  const auto stage_index = static_cast<std::size_t>(spec.stage - 2);
+  const bool deformable = stage_index < resnets.deform_on_per_stage.size() && resnets.deform_on_per_stage[stage_index];
+  if (basic && deformable) {
+    fail<ConfigError>("config: MODEL.RESNETS.DEFORM_ON_PER_STAGE: depth {} has no deformable convolutions, as in "
+                      "detectron2; use depth 50, 101 or 152", resnets.depth);
+  }
   const int factor = 1 << (spec.stage - 2);
   BlockSpec block;
   block.out_channels = resnets.res2_out_channels * factor;
@@ -152,6 +161,8 @@ int build_resnet_stage(GraphBuilder& builder, int input, const std::string& pref
   block.norm = parse_norm(resnets.norm, "MODEL.RESNETS.NORM");
   block.stride_in_1x1 = resnets.stride_in_1x1;
   block.groups = resnets.num_groups;
+  block.deformable = deformable;
+  block.deformation = {resnets.deform_num_groups, resnets.deform_modulated};
   int value = input;
   for (int i = 0; i < spec.num_blocks; ++i) {
     block.stride = i == 0 ? spec.first_stride : 1;

@@ -19,6 +19,7 @@ Shape infer_layer(const Layer& layer, const std::vector<Shape>& shapes) {
   switch (layer.type) {
     case LayerType::input: break;
     case LayerType::convolution:
+    case LayerType::deformable_convolution:
       return {in[0], layer.out_channels, window_output(in[2], layer), window_output(in[3], layer)};
     case LayerType::max_pool: return {in[0], in[1], window_output(in[2], layer), window_output(in[3], layer)};
     case LayerType::deconvolution: {

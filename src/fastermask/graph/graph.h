@@ -15,6 +15,7 @@ namespace fastermask {
 enum class LayerType {
   input,             // the graph's input
   convolution,       // weight [out, in / groups, kernel, kernel], optional bias [out]
+  deformable_convolution,  // as convolution, its taps moved by inputs[1], the offsets (kernels/deform_conv.h)
   deconvolution,     // transposed convolution, weight [in, out, kernel, kernel], bias [out]
   linear,            // weight [out, in], bias [out]; input [R, in]
   normalisation,     // per channel, see NormType
@@ -63,6 +64,8 @@ struct Layer {
   int padding = 0;
   int dilation = 1;
   int groups = 1;
+  int offset_groups = 1;              // of a deformable convolution
+  bool modulated = false;             // of a deformable convolution: v2, whose offsets also weigh the taps
   int scale = 1;                      // upsampling factor
   bool has_bias = false;
   NormType norm = NormType::none;     // of a normalisation layer

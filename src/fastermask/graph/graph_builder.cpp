@@ -41,6 +41,33 @@ int GraphBuilder::convolution(const std::string& name, int input, const Convolut
   layer.type = LayerType::convolution;
   layer.name = name;
   layer.inputs = {input};
+  return finish_convolution(std::move(layer), spec);
+}
+
+int GraphBuilder::deformable_convolution(const std::string& name, int input, const ConvolutionSpec& spec,
+                                         const DeformableSpec& deformable) {
+  FASTERMASK_CHECK(deformable.offset_groups > 0 && channels(input) % deformable.offset_groups == 0,
+                   "graph: {}: {} channels cannot be divided into {} offset groups", name, channels(input),
+                   deformable.offset_groups);
+  ConvolutionSpec offsets;
+  offsets.out_channels = (deformable.modulated ? 3 : 2) * deformable.offset_groups * spec.kernel * spec.kernel;
+  offsets.kernel = spec.kernel;
+  offsets.stride = spec.stride;
+  offsets.dilation = spec.dilation;
+  offsets.initialiser = Initialiser::zeros;
+  Layer layer;
+  layer.type = LayerType::deformable_convolution;
+  layer.name = name;
+  layer.inputs = {input, convolution(name + "_offset", input, offsets)};
+  layer.offset_groups = deformable.offset_groups;
+  layer.modulated = deformable.modulated;
+  return finish_convolution(std::move(layer), spec);
+}
+
+// The part that plain and deformable convolutions share: sizes, parameters, norm and relu.
+int GraphBuilder::finish_convolution(Layer layer, const ConvolutionSpec& spec) {
+  const std::string name = layer.name;
+  const int input = layer.inputs[0];
   layer.out_channels = spec.out_channels;
   layer.kernel = spec.kernel;
   layer.stride = spec.stride;

@@ -22,6 +22,12 @@ struct ConvolutionSpec {
   Initialiser initialiser = Initialiser::kaiming_normal_fan_out;
 };
 
+// What a deformable convolution has besides: MODEL.RESNETS.DEFORM_NUM_GROUPS, DEFORM_MODULATED.
+struct DeformableSpec {
+  int offset_groups = 1;
+  bool modulated = false;
+};
+
 class GraphBuilder {
  public:
   // A graph with one input of `in_channels` channels: value 0.
@@ -37,6 +43,9 @@ class GraphBuilder {
   // Each adds a layer (convolution: up to three) and returns its value. `name` is the state dict name of the module.
   // Padding keeps a stride-1 convolution's size: dilation * (kernel - 1) / 2.
   int convolution(const std::string& name, int input, const ConvolutionSpec& spec);
+  // A deformable convolution; the convolution that makes its offsets, name + "_offset", comes before it.
+  int deformable_convolution(const std::string& name, int input, const ConvolutionSpec& spec,
+                             const DeformableSpec& deformable);
   int deconvolution(const std::string& name, int input, int out_channels, int kernel, int stride, int padding,
                     Initialiser initialiser);
   int linear(const std::string& name, int input, int in_features, int out_features, Initialiser initialiser);
@@ -54,6 +63,7 @@ class GraphBuilder {
 
  private:
   int append(Layer layer);
+  int finish_convolution(Layer layer, const ConvolutionSpec& spec);
   int normalisation(const std::string& name, int input, NormType norm);
   int simple(LayerType type, std::vector<int> inputs);
   void parameter(const std::string& name, Shape shape, ParameterRole role, Initialiser initialiser, bool trainable);

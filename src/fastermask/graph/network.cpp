@@ -73,6 +73,11 @@ int count_anchors(const Config& config) {
 
 // The C4 network's res5, run on regions of res4. detectron2 roi_heads.py Res5ROIHeads._build_res5_block.
 Graph build_roi_stage(const Config& config, int in_channels) {
+  const std::vector<bool>& deformable = config.model.resnets.deform_on_per_stage;
+  if (deformable.size() > 3 && deformable[3]) {
+    fail<ConfigError>("config: MODEL.RESNETS.DEFORM_ON_PER_STAGE: res5 of Res5ROIHeads cannot be deformable: its last entry "
+                      "must be false");
+  }
   GraphBuilder builder("roi_stage", in_channels);
   StageSpec spec;
   spec.stage = 5;
@@ -84,14 +89,18 @@ Graph build_roi_stage(const Config& config, int in_channels) {
 
 // Refuses what the builders would leave out in silence.
 void check_network_supported(const ModelConfig& model) {
-  const std::vector<bool>& deformable = model.resnets.deform_on_per_stage;
-  if (std::find(deformable.begin(), deformable.end(), true) != deformable.end()) {
-    fail<ConfigError>("config: MODEL.RESNETS.DEFORM_ON_PER_STAGE: not supported: deformable convolutions; they must be off "
-                      "in every stage");
+  const std::string& proposals = model.proposal_generator.name;
+  if (proposals != "RPN" && proposals != "PrecomputedProposals") {
+    fail<ConfigError>("config: MODEL.PROPOSAL_GENERATOR.NAME: not supported: '{}'; known are RPN, PrecomputedProposals",
+                      proposals);
   }
-  if (model.load_proposals || model.proposal_generator.name != "RPN") {
-    fail<ConfigError>("config: MODEL.PROPOSAL_GENERATOR.NAME: not supported: {}; proposals come from an RPN",
-                      model.load_proposals ? "proposals from files (MODEL.LOAD_PROPOSALS)" : model.proposal_generator.name);
+  if (proposals == "RPN") return;
+  if (!model.load_proposals) {
+    fail<ConfigError>("config: MODEL.PROPOSAL_GENERATOR.NAME PrecomputedProposals needs MODEL.LOAD_PROPOSALS True");
+  }
+  if (model.meta_architecture != "GeneralizedRCNN") {
+    fail<ConfigError>("config: MODEL.META_ARCHITECTURE {} makes proposals: MODEL.PROPOSAL_GENERATOR.NAME must be RPN",
+                      model.meta_architecture);
   }
 }
 
@@ -162,9 +171,11 @@ Network build_network(const Config& config) {
     network.roi_levels = to_specs(builder, selected);
   }
   for (const FeatureLevel2d& level : levels) builder.output(level.name, level.value);
-  const auto rpn_levels = select_levels(levels, model.rpn.in_features, "MODEL.RPN.IN_FEATURES");
-  network.rpn_levels = to_specs(builder, rpn_levels);
-  build_rpn_head(builder, rpn_levels, network.num_anchors, config);
+  if (model.proposal_generator.name == "RPN") {
+    const auto rpn_levels = select_levels(levels, model.rpn.in_features, "MODEL.RPN.IN_FEATURES");
+    network.rpn_levels = to_specs(builder, rpn_levels);
+    build_rpn_head(builder, rpn_levels, network.num_anchors, config);
+  }
   network.dense = std::move(builder).build();
   if (!has_heads) return network;
   network.box_pooler = pooler_of(model.roi_box_head, "MODEL.ROI_BOX_HEAD");

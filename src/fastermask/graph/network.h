@@ -34,7 +34,7 @@ struct Network {
   std::optional<Graph> mask_head;
   std::optional<Graph> keypoint_head;
 
-  std::vector<LevelSpec> rpn_levels;  // MODEL.RPN.IN_FEATURES
+  std::vector<LevelSpec> rpn_levels;  // MODEL.RPN.IN_FEATURES; none with proposals from files
   std::vector<LevelSpec> roi_levels;  // MODEL.ROI_HEADS.IN_FEATURES
   int num_anchors = 3;                // a cell
   PoolerSpec box_pooler;

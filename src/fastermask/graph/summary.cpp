@@ -8,6 +8,7 @@ namespace {
 std::int64_t layer_flops(const Layer& layer, const Shape& in, const Shape& out) {
   switch (layer.type) {
     case LayerType::convolution:
+    case LayerType::deformable_convolution:
       return 2 * element_count(out) * (in[1] / layer.groups) * layer.kernel * layer.kernel;
     case LayerType::deconvolution: return 2 * element_count(in) * out[1] * layer.kernel * layer.kernel;
     case LayerType::linear: return 2 * out[0] * out[1] * in[1];
@@ -76,6 +77,10 @@ NetworkSummary summarise(const Network& network, ImageSize image_size, int num_p
     mask_resolution = (mask_resolution + 1) / 2;
   }
   for (const Graph& head : network.box_heads) add(head, pooled(head, num_proposals, box_resolution));
+  if (network.roi_stage && network.mask_head) {  // masks are cut anew from the detected boxes
+    add(*network.roi_stage, pooled(*network.roi_stage, num_detections, network.mask_pooler.resolution));
+    total.graphs.back().name += " (masks)";
+  }
   if (network.mask_head) add(*network.mask_head, pooled(*network.mask_head, num_detections, mask_resolution));
   if (network.keypoint_head) {
     add(*network.keypoint_head, pooled(*network.keypoint_head, num_detections, network.keypoint_pooler.resolution));

@@ -44,7 +44,9 @@ struct Detector::DenseOutputs {
 };
 
 Detector::Detector(std::shared_ptr<NetworkExecutor> executor, const Config& config)
-    : executor_(std::move(executor)), config_(config), anchors_(make_anchor_generator(config, executor_->network())) {}
+    : executor_(std::move(executor)), config_(config), given_proposals_(load_proposal_store(config, false)) {
+  if (given_proposals_ == nullptr) anchors_ = make_anchor_generator(config, executor_->network());
+}
 
 Detector::DenseOutputs Detector::run_dense(const Batch& batch, NamedArrays* dump) {
   const HostTensor images{{batch.size(), batch.height, batch.width, 3}, batch.images.data(), nullptr};
@@ -76,13 +78,18 @@ Detector::DenseOutputs Detector::run_dense(const Batch& batch, NamedArrays* dump
   return dense;
 }
 
-std::vector<Proposals> Detector::propose(const DenseOutputs& dense, Span<const ImageSize> image_sizes, NamedArrays* dump) {
-  FASTERMASK_CHECK(!dense.rpn.empty(), "detector: the network has no RPN; precomputed proposals are not supported here");
+std::vector<Proposals> Detector::propose(const DenseOutputs& dense, const Batch& batch, NamedArrays* dump) {
+  if (given_proposals_ != nullptr) {
+    std::vector<Proposals> given = given_proposals_->for_batch(batch, config_.datasets.precomputed_proposal_topk_test,
+                                                               config_.model.proposal_generator.min_size);
+    if (dump != nullptr) dump_proposals(*dump, given);
+    return given;
+  }
   std::vector<ImageSize> grid_sizes;
   for (const RpnLevel& level : dense.rpn) grid_sizes.push_back({level.height, level.width});
-  const GridAnchors anchors = anchors_.grid_anchors(grid_sizes);
+  const GridAnchors anchors = anchors_->grid_anchors(grid_sizes);
   std::vector<Proposals> proposals =
-      find_top_rpn_proposals(dense.rpn, anchors.boxes, image_sizes, make_proposal_params(config_, false));
+      find_top_rpn_proposals(dense.rpn, anchors.boxes, batch.image_sizes, make_proposal_params(config_, false));
   if (dump != nullptr) dump_proposals(*dump, proposals);
   return proposals;
 }
@@ -201,7 +208,7 @@ std::vector<Detections> Detector::detect(const Batch& batch, NamedArrays* dump) 
   auto start = std::chrono::steady_clock::now();
   const DenseOutputs dense = run_dense(batch, dump);
   lap(start, times_.dense);
-  std::vector<Proposals> proposals = propose(dense, batch.image_sizes, dump);
+  std::vector<Proposals> proposals = propose(dense, batch, dump);
   lap(start, times_.proposals);
   if (network().box_heads.empty()) {  // a proposal network: its proposals are the result
     std::vector<Detections> results(proposals.size());

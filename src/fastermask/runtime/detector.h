@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "fastermask/config/config.h"
@@ -11,6 +12,7 @@
 #include "fastermask/detection/proposals.h"
 #include "fastermask/kernels/roi_align.h"
 #include "fastermask/runtime/network_executor.h"
+#include "fastermask/runtime/proposal_file.h"
 #include "fastermask/structures/instances.h"
 #include "fastermask/structures/ndarray.h"
 
@@ -26,7 +28,8 @@ struct DetectorTimes {
 
 class Detector {
  public:
-  // Detects with the thresholds of the config. The executor's network must be the config's.
+  // Detects with the thresholds of the config. The executor's network must be the config's. With proposals from files,
+  // those of DATASETS.PROPOSAL_FILES_TEST are read.
   Detector(std::shared_ptr<NetworkExecutor> executor, const Config& config);
 
   // Detections of each image, in the pixels of the network's input, with soft masks and keypoints where the network has
@@ -40,7 +43,7 @@ class Detector {
  private:
   struct DenseOutputs;
   DenseOutputs run_dense(const Batch& batch, NamedArrays* dump);
-  std::vector<Proposals> propose(const DenseOutputs& dense, Span<const ImageSize> image_sizes, NamedArrays* dump);
+  std::vector<Proposals> propose(const DenseOutputs& dense, const Batch& batch, NamedArrays* dump);
   HostTensor pool(const DenseOutputs& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler);
   std::vector<Detections> detect_boxes(const DenseOutputs& dense, std::vector<Proposals> proposals,
                                        Span<const ImageSize> image_sizes, NamedArrays* dump);
@@ -49,7 +52,8 @@ class Detector {
 
   std::shared_ptr<NetworkExecutor> executor_;
   Config config_;
-  AnchorGenerator anchors_;
+  std::optional<AnchorGenerator> anchors_;              // of an RPN
+  std::shared_ptr<const ProposalStore> given_proposals_;  // or what stands in its place
   DetectorTimes times_;
 };
 

@@ -1,9 +1,25 @@
 #include "fastermask/runtime/input_batch.h"
 
+#include "fastermask/base/error.h"
 #include "fastermask/data/preprocess.h"
 #include "fastermask/kernels/resize.h"
 
 namespace fastermask {
+
+namespace {
+
+// The common size that pictures are padded to: INPUT.FIX_SHAPE (width, height), or the largest rounded up.
+ImageSize input_size(const std::vector<ImageSize>& sizes, const std::vector<int>& fix_shape, int size_divisibility) {
+  if (fix_shape.size() != 2) return padded_size(sizes, size_divisibility);
+  for (const ImageSize& size : sizes) {
+    if (size.width <= fix_shape[0] && size.height <= fix_shape[1]) continue;
+    fail<ConfigError>("config: INPUT.FIX_SHAPE: {}x{} pixels after resizing do not fit into {}x{} (width x height); lower "
+                      "INPUT.MAX_SIZE_TEST or raise INPUT.FIX_SHAPE", size.width, size.height, fix_shape[0], fix_shape[1]);
+  }
+  return {fix_shape[1], fix_shape[0]};
+}
+
+}  // namespace
 
 Batch make_input_batch(Span<const Image> images, const Config& config, int size_divisibility) {
   Batch batch;
@@ -14,7 +30,7 @@ Batch make_input_batch(Span<const Image> images, const Config& config, int size_
     batch.image_sizes.push_back(size);
     batch.original_sizes.push_back(image.size());
   }
-  const ImageSize padded = padded_size(batch.image_sizes, size_divisibility);
+  const ImageSize padded = input_size(batch.image_sizes, config.input.fix_shape, size_divisibility);
   batch.height = padded.height;
   batch.width = padded.width;
   batch.ground_truths.resize(resized.size());

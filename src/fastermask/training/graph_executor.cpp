@@ -1,9 +1,14 @@
 #include "fastermask/training/graph_executor.h"
 
 #include "fastermask/base/error.h"
+#include "fastermask/training/deform_conv_autograd.h"
 
 namespace fastermask {
 namespace {
+
+bool is_convolution(const Layer& layer) {
+  return layer.type == LayerType::convolution || layer.type == LayerType::deformable_convolution;
+}
 
 // A transposed convolution whose windows do not overlap is one matrix product and a shuffle: LibTorch's own transposed
 // convolution goes through column buffers instead.
@@ -43,21 +48,22 @@ void TorchGraphExecutor::prepare() {
   // A relu or sum may overwrite a value that no other layer reads and that autograd does not keep: convolutions, norms,
   // linear layers and sums remember their inputs, not their outputs.
   in_place_.assign(layers.size(), false);
+  folded_.assign(layers.size(), {});
+  is_folded_.assign(layers.size(), false);
+  if (recorder_ != nullptr) return;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].type != LayerType::relu && layers[i].type != LayerType::add) continue;
     const auto source = static_cast<std::size_t>(layers[i].inputs[0]);
     const LayerType made_by = layers[source].type;
-    in_place_[i] = readers[source] == 1 && (made_by == LayerType::convolution || made_by == LayerType::linear ||
+    in_place_[i] = readers[source] == 1 && (is_convolution(layers[source]) || made_by == LayerType::linear ||
                                             made_by == LayerType::normalisation || made_by == LayerType::add);
   }
-  folded_.assign(layers.size(), {});
-  is_folded_.assign(layers.size(), false);
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Layer& norm = layers[i];
     if (norm.type != LayerType::normalisation || norm.norm != NormType::frozen_batch) continue;
     const auto source = static_cast<std::size_t>(norm.inputs[0]);
-    if (layers[source].type != LayerType::convolution || readers[source] != 1) continue;
+    if (!is_convolution(layers[source]) || readers[source] != 1) continue;
     FoldedNorm& folded = folded_[source];
     folded.norm_layer = static_cast<int>(i);
     const at::Tensor scale = parameter(norm, ".weight") * (parameter(norm, ".running_var") + norm.norm_epsilon).rsqrt();
@@ -75,6 +81,7 @@ std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, boo
   values[0] = input;
   for (std::size_t i = 1; i < graph_->layers.size(); ++i) {
     values[i] = run_layer(i, values, training);
+    if (recorder_ != nullptr && !graph_->layers[i].name.empty()) recorder_->record(graph_->layers[i].name, values[i]);
     for (const int source : graph_->layers[i].inputs) {
       if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i)) values[static_cast<std::size_t>(source)].reset();
     }
@@ -85,7 +92,14 @@ std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, boo
   return outputs;
 }
 
-at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input) const {
+void TorchGraphExecutor::set_recorder(LayerRecorder* recorder) {
+  recorder_ = recorder;
+  prepared_version_ = -1;
+}
+
+// `offsets`: of a deformable convolution, else undefined.
+at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input,
+                                        const at::Tensor& offsets) const {
   const at::Tensor& weight = parameter(layer, ".weight");
   at::Tensor used_weight = weight;
   c10::optional<at::Tensor> bias;
@@ -94,6 +108,7 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
     used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
     bias = folded.shift;
   }
+  if (offsets.defined()) return deformable_convolution(layer, input, offsets, used_weight, bias);
   return at::conv2d(input, used_weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups);
 }
 
@@ -104,7 +119,7 @@ at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& i
     case NormType::group: return at::group_norm(input, layer.norm_groups, weight, bias, layer.norm_epsilon);
     case NormType::batch:
       return at::batch_norm(input, weight, bias, parameter(layer, ".running_mean"), parameter(layer, ".running_var"),
-                            training, 0.1, layer.norm_epsilon, false);
+                            training, norm_momentum_, layer.norm_epsilon, false);
     case NormType::frozen_batch: {
       const at::Tensor scale = weight * (parameter(layer, ".running_var") + layer.norm_epsilon).rsqrt();
       const at::Tensor shift = bias - parameter(layer, ".running_mean") * scale;
@@ -120,7 +135,9 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
   const at::Tensor& input = values[static_cast<std::size_t>(layer.inputs[0])];
   switch (layer.type) {
     case LayerType::input: return input;
-    case LayerType::convolution: return convolve(layer, folded_[index], input);
+    case LayerType::convolution: return convolve(layer, folded_[index], input, {});
+    case LayerType::deformable_convolution:
+      return convolve(layer, folded_[index], input, values[static_cast<std::size_t>(layer.inputs[1])]);
     case LayerType::deconvolution: {
       const at::Tensor& weight = parameter(layer, ".weight");
       const at::Tensor& bias = parameter(layer, ".bias");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fastermask/graph/graph.h"
+#include "fastermask/training/layer_recorder.h"
 #include "fastermask/training/parameter_store.h"
 
 namespace fastermask {
@@ -20,6 +21,13 @@ class TorchGraphExecutor {
   // the parameters' requires_grad say.
   std::vector<at::Tensor> forward(const at::Tensor& input, bool training);
 
+  // While set, the outputs of all layers with parameters, and their gradients, go to the recorder; nothing is folded or
+  // done in place then. Null ends it.
+  void set_recorder(LayerRecorder* recorder);
+
+  // How far a training batch norm moves its running statistics towards the batch's: 0.1 of the way unless set.
+  void set_norm_momentum(double momentum) { norm_momentum_ = momentum; }
+
   const Graph& graph() const { return *graph_; }
 
  private:
@@ -33,7 +41,7 @@ class TorchGraphExecutor {
 
   void prepare();
   at::Tensor run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training);
-  at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input) const;
+  at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input, const at::Tensor& offsets) const;
   at::Tensor normalise(const Layer& layer, const at::Tensor& input, bool training) const;
   const at::Tensor& parameter(const Layer& layer, const char* suffix) const;
 
@@ -44,6 +52,8 @@ class TorchGraphExecutor {
   std::vector<FoldedNorm> folded_;   // [layer], of convolutions
   std::vector<bool> is_folded_;      // [layer], of norms: nothing left to do
   int prepared_version_ = -1;
+  LayerRecorder* recorder_ = nullptr;
+  double norm_momentum_ = 0.1;
 };
 
 }  // namespace fastermask

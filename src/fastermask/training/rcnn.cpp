@@ -21,7 +21,8 @@ at::Tensor StepLosses::total() const {
 
 TrainableRcnn::TrainableRcnn(const Config& config, std::uint64_t seed)
     : config_(config), network_(build_network(config)), parameters_(network_, seed, config.solver.freeze),
-      anchors_(make_anchor_generator(config, network_)), dense_(network_.dense, parameters_) {
+      dense_(network_.dense, parameters_) {
+  if (!network_.rpn_levels.empty()) anchors_ = make_anchor_generator(config, network_);
   for (const Graph& head : network_.box_heads) box_heads_.emplace_back(head, parameters_);
   if (network_.roi_stage) roi_stage_.emplace_back(*network_.roi_stage, parameters_);
   if (network_.mask_head) mask_head_.emplace_back(*network_.mask_head, parameters_);
@@ -32,7 +33,8 @@ StepLosses TrainableRcnn::compute_losses(const Batch& batch, const StepContext& 
   batch_statistics_ = !context.validation;
   StepLosses rpn;
   const DenseValues dense = run_dense(batch, context);
-  const std::vector<Proposals> proposals = rpn_losses(batch, dense, context, rpn);
+  const std::vector<Proposals> proposals =
+      anchors_ ? rpn_losses(batch, dense, context, rpn) : given_proposals(batch, context.validation);
   StepLosses step;
   step.metrics = std::move(rpn.metrics);
   if (!box_heads_.empty()) {
@@ -48,6 +50,30 @@ StepLosses TrainableRcnn::compute_losses(const Batch& batch, const StepContext& 
   }
   for (NamedLoss& loss : rpn.losses) step.losses.push_back(std::move(loss));
   return step;
+}
+
+std::vector<Proposals> TrainableRcnn::given_proposals(const Batch& batch, bool validation) {
+  std::shared_ptr<const ProposalStore>& store = proposal_stores_[validation ? 1 : 0];
+  if (store == nullptr) store = load_proposal_store(config_, !validation);
+  const auto& datasets = config_.datasets;
+  const int topk = validation ? datasets.precomputed_proposal_topk_test : datasets.precomputed_proposal_topk_train;
+  return store->for_batch(batch, topk, config_.model.proposal_generator.min_size);
+}
+
+std::vector<TorchGraphExecutor*> TrainableRcnn::executors() {
+  std::vector<TorchGraphExecutor*> all = {&dense_};
+  for (auto* heads : {&box_heads_, &roi_stage_, &mask_head_, &keypoint_head_}) {
+    for (TorchGraphExecutor& head : *heads) all.push_back(&head);
+  }
+  return all;
+}
+
+void TrainableRcnn::set_recorder(LayerRecorder* recorder) {
+  for (TorchGraphExecutor* executor : executors()) executor->set_recorder(recorder);
+}
+
+void TrainableRcnn::set_norm_momentum(double momentum) {
+  for (TorchGraphExecutor* executor : executors()) executor->set_norm_momentum(momentum);
 }
 
 TrainableRcnn::DenseValues TrainableRcnn::run_dense(const Batch& batch, const StepContext& context) {
@@ -83,7 +109,7 @@ std::vector<Proposals> TrainableRcnn::rpn_losses(const Batch& batch, const Dense
     flat_logits.push_back(logits.permute({0, 2, 3, 1}).reshape({num_images, -1}));
     flat_deltas.push_back(deltas.permute({0, 2, 3, 1}).reshape({num_images, -1, 4}));
   }
-  const GridAnchors anchors = anchors_.grid_anchors(grids);
+  const GridAnchors anchors = anchors_->grid_anchors(grids);
   const RpnTargetParams params = make_rpn_target_params(config_, context.strategy);
   const std::int64_t anchors_per_image = static_cast<std::int64_t>(anchors.boxes.size());
   std::vector<std::int64_t> sampled, positive;

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "fastermask/detection/roi_targets.h"
 #include "fastermask/graph/network.h"
 #include "fastermask/kernels/roi_align.h"
+#include "fastermask/runtime/proposal_file.h"
 #include "fastermask/training/graph_executor.h"
 
 namespace fastermask {
@@ -50,6 +53,10 @@ class TrainableRcnn {
   // The losses of a batch, with the graph for backward recorded.
   StepLosses compute_losses(const Batch& batch, const StepContext& context);
 
+  // Forwarded to all executors: see TorchGraphExecutor.
+  void set_recorder(LayerRecorder* recorder);
+  void set_norm_momentum(double momentum);
+
   const Config& config() const { return config_; }
   const Network& network() const { return network_; }
   ParameterStore& parameters() { return parameters_; }
@@ -61,10 +68,13 @@ class TrainableRcnn {
 
   DenseValues run_dense(const Batch& batch, const StepContext& context);
   std::vector<Proposals> rpn_losses(const Batch& batch, const DenseValues& dense, const StepContext& context, StepLosses& step);
+  std::vector<Proposals> given_proposals(const Batch& batch, bool validation);
+  void use_predicted_boxes(const at::Tensor& deltas, Regions& regions) const;
+  std::vector<TorchGraphExecutor*> executors();
   Regions sample_regions(const Batch& batch, const std::vector<Proposals>& proposals, const StepContext& context,
                          StepLosses& step) const;
   at::Tensor pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler);
-  at::Tensor box_losses(const DenseValues& dense, const Regions& regions, StepLosses& step);
+  at::Tensor box_losses(const DenseValues& dense, Regions& regions, StepLosses& step);
   void cascade_losses(const Batch& batch, const DenseValues& dense, Regions regions, StepLosses& step);
   void predictor_losses(const at::Tensor& logits, const at::Tensor& deltas, const Regions& regions, int stage,
                               const std::string& suffix, StepLosses& step) const;
@@ -76,7 +86,8 @@ class TrainableRcnn {
   Network network_;
   ParameterStore parameters_;
   bool batch_statistics_ = true;  // of the step being computed
-  AnchorGenerator anchors_;
+  std::optional<AnchorGenerator> anchors_;                   // of an RPN
+  std::shared_ptr<const ProposalStore> proposal_stores_[2];  // or [validation] what stands in its place; read when needed
   TorchGraphExecutor dense_;
   std::vector<TorchGraphExecutor> box_heads_;      // [stage]
   std::vector<TorchGraphExecutor> roi_stage_;      // none or one, as the next two

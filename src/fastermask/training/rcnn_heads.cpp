@@ -62,11 +62,35 @@ void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor&
 }
 
 // The box head's losses; returns the region features the mask head shares in a C4 network.
-at::Tensor TrainableRcnn::box_losses(const DenseValues& dense, const Regions& regions, StepLosses& step) {
+at::Tensor TrainableRcnn::box_losses(const DenseValues& dense, Regions& regions, StepLosses& step) {
   const at::Tensor features = pool(dense, regions.rois, network_.box_pooler);
   const std::vector<at::Tensor> outputs = box_heads_[0].forward(features, batch_statistics_);
   predictor_losses(outputs[0], outputs[1], regions, 0, "", step);
-  return roi_stage_.empty() ? at::Tensor() : features;
+  if (!roi_stage_.empty()) return features;
+  if (config_.model.roi_box_head.train_on_pred_boxes) use_predicted_boxes(outputs[1], regions);
+  return at::Tensor();
+}
+
+// MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES: the mask and keypoint heads learn on the boxes that the box head predicts for
+// each region's class (the last class's for background). detectron2 fast_rcnn.py predict_boxes_for_gt_classes.
+void TrainableRcnn::use_predicted_boxes(const at::Tensor& deltas, Regions& regions) const {
+  const at::Tensor host = deltas.detach().contiguous();
+  const auto columns = static_cast<std::size_t>(host.size(1));
+  const std::int64_t last_class = static_cast<std::int64_t>(columns / 4) - 1;
+  const BoxCoder coder = box_head_coder(config_, 0);
+  std::size_t row = 0;
+  regions.rois.clear();
+  for (std::size_t image = 0; image < regions.images.size(); ++image) {
+    for (Box& box : regions.images[image].boxes) {
+      const auto group = static_cast<std::size_t>(std::min(regions.classes[row], last_class));
+      const float* delta = host.data_ptr<float>() + row++ * columns + 4 * group;
+      box = coder.decode({delta[0], delta[1], delta[2], delta[3]}, box);
+    }
+    append_rois(network_, static_cast<int>(image), regions.images[image].boxes, regions.rois);
+  }
+  for (std::size_t i = 0; i < regions.foreground.size(); ++i) {
+    regions.foreground_boxes[i] = regions.rois[static_cast<std::size_t>(regions.foreground[i])].box;
+  }
 }
 
 // Cascade R-CNN (arXiv:1712.00726): each stage starts from the boxes the one before it predicted.

@@ -20,6 +20,7 @@
 #include "fastermask/training/guard.h"
 #include "fastermask/training/hooks.h"
 #include "fastermask/training/memory.h"
+#include "fastermask/training/precise_bn.h"
 #include "fastermask/training/supported.h"
 #include "fastermask/training/threads.h"
 #include "fastermask/training/trainer.h"
@@ -96,6 +97,7 @@ int train(const Config& config, const TrainingRunOptions& options) {
   log_model(trainer.model());
   const auto metrics = std::make_shared<EvaluationRecord>();
   trainer.add_hook(make_writer_hook(metrics));
+  if (config.test.precise_bn.enabled) trainer.add_hook(make_precise_bn_hook());
   trainer.add_hook(make_checkpoint_hook());
   trainer.add_hook(make_evaluation_hook(metrics));
   handle_stop_signals();

@@ -20,9 +20,6 @@ void check_training_supported(const Config& config) {
   if (config.amp != 0 && config.opt_level != "O0") {
     fail<ConfigError>("config: OPT_LEVEL: not supported: {}; set AMP 0 to train in float32", config.opt_level);
   }
-  if (config.test.precise_bn.enabled) {
-    fail<ConfigError>("config: TEST.PRECISE_BN.ENABLED: not supported; set it to False");
-  }
   check_inference_supported(config);
 }
 

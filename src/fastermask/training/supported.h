@@ -5,8 +5,8 @@
 
 namespace fastermask {
 
-// Throws ConfigError for settings that would change the results of training and are not supported: mixed precision,
-// precise BN. Logs a warning when MODEL.DEVICE names another device than the CPU, which is what runs.
+// Throws ConfigError for settings that would change the results of training and are not supported: mixed precision.
+// Logs a warning when MODEL.DEVICE names another device than the CPU, which is what runs.
 void check_training_supported(const Config& config);
 
 // The same for inference: test-time augmentation, other devices.

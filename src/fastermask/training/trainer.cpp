@@ -12,6 +12,7 @@
 #include "fastermask/base/text.h"
 #include "fastermask/data/catalog.h"
 #include "fastermask/base/file.h"
+#include "fastermask/training/debug_dump.h"
 #include "fastermask/training/guard.h"
 #include "fastermask/training/schedule.h"
 
@@ -171,6 +172,8 @@ void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record
   StepContext context;
   context.iteration = record.iteration * parts + part;
   context.seed = seed_;
+  std::optional<DebugDump> debug;
+  if (config_.debug_mode != 0) debug.emplace(*model_);
   StepLosses step;
   try {
     step = model_->compute_losses(batch, context);
@@ -195,6 +198,7 @@ void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record
 
   const auto backward = std::chrono::steady_clock::now();
   total.backward();
+  if (debug) debug->write(config_.output_dir, context.iteration);
   record.backward_seconds += seconds_since(backward);
   if (const std::string name = optimizer_->non_finite_gradient(); !name.empty()) {
     report_divergence(batch, context.iteration,

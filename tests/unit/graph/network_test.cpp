@@ -52,6 +52,47 @@ TEST(Network, AMaskRcnnOnAPyramidHasItsLevelsHeadsAndShapes) {
   EXPECT_EQ(shapes[static_cast<std::size_t>(network.dense.output("rpn.deltas.p6").layer)], (Shape{1, 12, 1, 2}));
 }
 
+TEST(Network, DeformableStagesHaveOffsetsBesideTheirConvolutions) {
+  const Network network = build_network(load_config("Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5.yaml"));
+  EXPECT_EQ(shape_of(network, "backbone.bottom_up.res2.0.conv2_offset.weight"), Shape());
+  EXPECT_EQ(shape_of(network, "backbone.bottom_up.res3.0.conv2_offset.weight"), (Shape{18, 128, 3, 3}));
+  EXPECT_EQ(shape_of(network, "backbone.bottom_up.res5.2.conv2_offset.bias"), (Shape{18}));
+  EXPECT_EQ(shape_of(network, "backbone.bottom_up.res5.2.conv2.weight"), (Shape{512, 512, 3, 3}));
+  EXPECT_EQ(shape_of(network, "backbone.bottom_up.res5.2.conv2.bias"), Shape());
+  // The plain network's, and 13 blocks' offsets: 18 * (9 * C + 1) each.
+  const NetworkSummary plain = summarise(build_network(load_config(kMaskFpn)), {800, 1067}, 1000, 100);
+  const NetworkSummary deformable = summarise(network, {800, 1067}, 1000, 100);
+  EXPECT_EQ(deformable.parameters - plain.parameters, 18 * (9 * (4 * 128 + 6 * 256 + 3 * 512) + 13));
+  EXPECT_GT(deformable.flops, plain.flops);
+}
+
+TEST(Network, ModulatedDeformableStagesHaveThreeNumbersATap) {
+  const Network network = build_network(load_config("Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5.yaml",
+                                                    {"MODEL.RESNETS.DEFORM_MODULATED", "True", "MODEL.RESNETS.DEFORM_NUM_GROUPS", "2"}));
+  EXPECT_EQ(shape_of(network, "backbone.bottom_up.res4.0.conv2_offset.weight"), (Shape{54, 256, 3, 3}));
+}
+
+TEST(Network, GivenProposalsLeaveTheRpnOut) {
+  const Network network = build_network(load_config("COCO-Detection/fast_rcnn_R_50_FPN_1x.yaml"));
+  EXPECT_TRUE(network.rpn_levels.empty());
+  EXPECT_EQ(shape_of(network, "proposal_generator.rpn_head.conv.weight"), Shape());
+  EXPECT_EQ(network.box_heads.size(), 1u);
+}
+
+TEST(NetworkSummary, CountsRes5AgainForTheMasksOfAC4Network) {
+  const Network network = build_network(load_config("COCO-InstanceSegmentation/mask_rcnn_R_50_C4_1x.yaml"));
+  const NetworkSummary summary = summarise(network, {800, 1067}, 1000, 100);
+  std::int64_t boxes = 0, masks = 0;
+  for (const GraphSummary& part : summary.graphs) {
+    if (part.name == "roi_stage") boxes = part.flops;
+    if (part.name != "roi_stage (masks)") continue;
+    masks = part.flops;
+    EXPECT_EQ(part.parameters, 0);  // they are the boxes'
+  }
+  EXPECT_GT(masks, 0);
+  EXPECT_EQ(masks * 10, boxes);
+}
+
 TEST(Network, AC4NetworkRunsRes5OnItsRegions) {
   const Network network = build_network(load_config(kFasterC4));
   EXPECT_THAT(level_names(network.roi_levels), ElementsAre("res4/16"));
