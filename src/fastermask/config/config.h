@@ -45,7 +45,7 @@ struct Config {
   // The keys below are those of the Ascend ModelZoo's "Faster Mask RCNN for PyTorch".
   int amp = 0;
   std::string opt_level = "O0";
-  double loss_scale_value = 64;
+  std::string loss_scale_value = "64";
   int debug_mode = 0;
 
   template <class V>
@@ -67,7 +67,7 @@ struct Config {
     v("AMP", amp, in_range(0, 1).not_in_detectron2(), "1: mixed precision at OPT_LEVEL with LOSS_SCALE_VALUE");
     v("OPT_LEVEL", opt_level, one_of({"O0", "O1", "O2", "O3"}).not_in_detectron2(),
       "of AMP: O0 f32; O1 selected layers in half precision; O2 all but normalisation; O3 all");
-    v("LOSS_SCALE_VALUE", loss_scale_value, above(0).bare().not_in_detectron2(), "of AMP: fixed factor of the loss");
+    v("LOSS_SCALE_VALUE", loss_scale_value, any().bare().not_in_detectron2(), "of AMP: factor of the loss, or dynamic");
     v("DEBUG_MODE", debug_mode, in_range(0, 1).not_in_detectron2(), "1: write features and gradients of every step");
   }
 };

@@ -24,7 +24,7 @@ class DebugDump {
 
  private:
   TrainableRcnn& model_;
-  LayerRecorder recorder_;
+  LayerKeeper recorder_;
 };
 
 }  // namespace fastermask

@@ -25,6 +25,23 @@ at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight
       .permute({0, 3, 1, 2});
 }
 
+// Whether a layer's output is a 16-bit number in that precision. Layers that only choose among their inputs' values (relu,
+// max-pooling, nearest upsampling, ...) keep 16 bits by themselves.
+bool gives_16_bits(const Layer& layer, Precision precision) {
+  switch (layer.type) {
+    case LayerType::convolution:
+    case LayerType::deformable_convolution:
+    case LayerType::deconvolution:
+    case LayerType::linear: return precision != Precision::f32;
+    case LayerType::normalisation:
+    case LayerType::add:
+    case LayerType::average:
+    case LayerType::upsample_bilinear:
+    case LayerType::spatial_mean: return precision == Precision::half;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 TorchGraphExecutor::TorchGraphExecutor(const Graph& graph, const ParameterStore& parameters)
@@ -78,9 +95,11 @@ void TorchGraphExecutor::prepare() {
 std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, bool training) {
   prepare();
   std::vector<at::Tensor> values(graph_->layers.size());
-  values[0] = input;
+  values[0] = precision_ == Precision::half ? round_to_bf16(input) : input;
   for (std::size_t i = 1; i < graph_->layers.size(); ++i) {
     values[i] = run_layer(i, values, training);
+    // A norm that was folded into its convolution gives what that gave.
+    if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = round_to_bf16(values[i]);
     if (recorder_ != nullptr && !graph_->layers[i].name.empty()) recorder_->record(graph_->layers[i].name, values[i]);
     for (const int source : graph_->layers[i].inputs) {
       if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i)) values[static_cast<std::size_t>(source)].reset();
@@ -108,8 +127,17 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
     used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
     bias = folded.shift;
   }
-  if (offsets.defined()) return deformable_convolution(layer, input, offsets, used_weight, bias);
-  return at::conv2d(input, used_weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups);
+  used_weight = weight_operand(used_weight);
+  if (offsets.defined()) return deformable_convolution(layer, input_operand(input), offsets, used_weight, bias);
+  return at::conv2d(input_operand(input), used_weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups);
+}
+
+at::Tensor TorchGraphExecutor::weight_operand(const at::Tensor& weight) const {
+  return precision_ == Precision::f32 ? weight : round_to_bf16(weight);
+}
+
+at::Tensor TorchGraphExecutor::input_operand(const at::Tensor& input) const {
+  return precision_ == Precision::autocast ? round_to_bf16(input) : input;  // with `half`, it has 16 bits already
 }
 
 at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& input, bool training) const {
@@ -139,12 +167,14 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
     case LayerType::deformable_convolution:
       return convolve(layer, folded_[index], input, values[static_cast<std::size_t>(layer.inputs[1])]);
     case LayerType::deconvolution: {
-      const at::Tensor& weight = parameter(layer, ".weight");
+      const at::Tensor weight = weight_operand(parameter(layer, ".weight"));
       const at::Tensor& bias = parameter(layer, ".bias");
-      if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(input, weight, bias);
-      return at::conv_transpose2d(input, weight, bias, layer.stride, layer.padding);
+      const at::Tensor operand = input_operand(input);
+      if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(operand, weight, bias);
+      return at::conv_transpose2d(operand, weight, bias, layer.stride, layer.padding);
     }
-    case LayerType::linear: return at::linear(input, parameter(layer, ".weight"), parameter(layer, ".bias"));
+    case LayerType::linear: 
+      return at::linear(input_operand(input), weight_operand(parameter(layer, ".weight")), parameter(layer, ".bias"));
     case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input, training);
     case LayerType::relu: return in_place_[index] ? at::relu_(const_cast<at::Tensor&>(input)) : at::relu(input);
     case LayerType::add: {

@@ -8,6 +8,7 @@
 #include "fastermask/graph/graph.h"
 #include "fastermask/training/layer_recorder.h"
 #include "fastermask/training/parameter_store.h"
+#include "fastermask/training/precision.h"
 
 namespace fastermask {
 
@@ -28,6 +29,9 @@ class TorchGraphExecutor {
   // How far a training batch norm moves its running statistics towards the batch's: 0.1 of the way unless set.
   void set_norm_momentum(double momentum) { norm_momentum_ = momentum; }
 
+  // What layers round to 16 bits: nothing unless set.
+  void set_precision(Precision precision) { precision_ = precision; }
+
   const Graph& graph() const { return *graph_; }
 
  private:
@@ -44,6 +48,9 @@ class TorchGraphExecutor {
   at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input, const at::Tensor& offsets) const;
   at::Tensor normalise(const Layer& layer, const at::Tensor& input, bool training) const;
   const at::Tensor& parameter(const Layer& layer, const char* suffix) const;
+  // As a convolution or matrix product takes it.
+  at::Tensor weight_operand(const at::Tensor& weight) const;
+  at::Tensor input_operand(const at::Tensor& input) const;
 
   const Graph* graph_;
   const ParameterStore* parameters_;
@@ -54,6 +61,7 @@ class TorchGraphExecutor {
   int prepared_version_ = -1;
   LayerRecorder* recorder_ = nullptr;
   double norm_momentum_ = 0.1;
+  Precision precision_ = Precision::f32;
 };
 
 }  // namespace fastermask

@@ -13,6 +13,7 @@
 #include "fastermask/config/load.h"
 #include "fastermask/training/batch_record.h"
 #include "fastermask/training/checkpoint.h"
+#include "fastermask/training/layer_recorder.h"
 #include "fastermask/training/memory.h"
 #include "fastermask/training/threads.h"
 #include "fastermask/weights/torch_file.h"
@@ -27,21 +28,6 @@ bool all_finite(const float* values, std::size_t count) {
   return std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
 }
 
-// "[2, 256, 40, 52], 3 of 1064960 values, the first at 17: nan"
-std::string describe_bad_values(const NDArray& array) {
-  const float* values = array.data<float>();
-  std::int64_t bad = 0, first = -1;
-  for (std::int64_t i = 0; i < array.size(); ++i) {
-    if (std::isfinite(values[i])) continue;
-    if (first < 0) first = i;
-    ++bad;
-  }
-  return fmt::format("{}: {} of {} values are not finite, the first at {}: {}", to_string(array.shape), bad, array.size(),
-                     first, first < 0 ? 0.0f : values[first]);
-}
-
-bool is_finite(const NDArray& array) { return all_finite(array.data<float>(), static_cast<std::size_t>(array.size())); }
-
 std::string bad_input(const TrainableRcnn& model, const Batch& batch) {
   if (!all_finite(batch.images.data(), batch.images.size())) return "the batch's images";
   for (std::size_t i = 0; i < batch.ground_truths.size(); ++i) {
@@ -52,25 +38,14 @@ std::string bad_input(const TrainableRcnn& model, const Batch& batch) {
   for (const StoredParameter& stored : model.parameters().all()) {
     // The step itself has moved running statistics already; it does not depend on them.
     if (stored.info.role == ParameterRole::running_statistic) continue;
-    const NDArray values = to_array(stored.tensor);
-    if (!is_finite(values)) return fmt::format("parameter {} {}", stored.info.name, describe_bad_values(values));
-  }
-  return "";
-}
-
-std::string bad_feature(const NamedArrays& features) {
-  // A level is computed from the one above it: the coarsest feature that is bad came first, before all RPN outputs.
-  for (const bool rpn : {false, true}) {
-    for (auto it = features.rbegin(); it != features.rend(); ++it) {
-      if ((it->first.compare(0, 4, "rpn.") == 0) != rpn || is_finite(it->second)) continue;
-      return fmt::format("{} '{}' {}", rpn ? "RPN output" : "feature level", it->first, describe_bad_values(it->second));
-    }
+    const std::string bad = describe_non_finite(to_array(stored.tensor));
+    if (!bad.empty()) return fmt::format("parameter {} {}", stored.info.name, bad);
   }
   return "";
 }
 
 // Computes losses and gradients; where that fails for values that are not finite, `failure` gets the message.
-StepLosses compute_step(TrainableRcnn& model, const RecordedStep& step, NamedArrays& features, std::string& failure) {
+StepLosses compute_step(TrainableRcnn& model, const RecordedStep& step, NonFiniteFinder& finder, std::string& failure) {
   for (const StoredParameter& stored : model.parameters().all()) {
     at::Tensor parameter = stored.tensor;
     parameter.mutable_grad().reset();
@@ -78,14 +53,15 @@ StepLosses compute_step(TrainableRcnn& model, const RecordedStep& step, NamedArr
   StepContext context;
   context.iteration = step.iteration;
   context.seed = step.seed;
-  context.dump = &features;
   StepLosses losses;
+  model.set_recorder(&finder);
   try {
     losses = model.compute_losses(step.batch, context);
     losses.total().backward();
   } catch (const DivergedError& error) {
     failure = error.what();
   }
+  model.set_recorder(nullptr);
   return losses;
 }
 
@@ -96,8 +72,8 @@ std::string bad_loss_or_gradient(const TrainableRcnn& model, const StepLosses& l
   }
   for (auto it = model.parameters().all().rbegin(); it != model.parameters().all().rend(); ++it) {
     if (!it->tensor.grad().defined()) continue;
-    const NDArray gradient = to_array(it->tensor.grad());
-    if (!is_finite(gradient)) return fmt::format("gradient of {} {}", it->info.name, describe_bad_values(gradient));
+    const std::string bad = describe_non_finite(to_array(it->tensor.grad()));
+    if (!bad.empty()) return fmt::format("gradient of {} {}", it->info.name, bad);
   }
   return "";
 }
@@ -106,10 +82,10 @@ std::string bad_loss_or_gradient(const TrainableRcnn& model, const StepLosses& l
 
 std::string find_non_finite(TrainableRcnn& model, const RecordedStep& step) {
   if (std::string found = bad_input(model, step.batch); !found.empty()) return found;
-  NamedArrays features;
+  NonFiniteFinder finder;
   std::string failure;
-  const StepLosses losses = compute_step(model, step, features, failure);
-  if (std::string found = bad_feature(features); !found.empty()) return found;
+  const StepLosses losses = compute_step(model, step, finder, failure);
+  if (!finder.found().empty()) return finder.found();
   if (!failure.empty()) return failure;
   return bad_loss_or_gradient(model, losses);
 }
@@ -138,10 +114,11 @@ bool replay_step(const std::string& path) {
   const Config config = parse_config(tree.at("config").text(), path);
   TrainableRcnn model(config, 0);
   restore_model(weights_of_tree(tree, path), model);
+  model.set_precision(precision_plan(config).precision);
   log_info(kReplay, "Iteration {} on {}", step.iteration, join(step.batch.file_names, ", "));
   std::string bad = bad_input(model, step.batch), failure;
-  NamedArrays features;
-  const StepLosses losses = compute_step(model, step, features, failure);
+  NonFiniteFinder finder;
+  const StepLosses losses = compute_step(model, step, finder, failure);
   for (const NamedLoss& loss : losses.losses) log_info(kReplay, "{}: {}", loss.name, loss.value.item<double>());
   std::vector<std::pair<double, std::string>> norms;
   for (const StoredParameter& stored : model.parameters().all()) {
@@ -152,7 +129,7 @@ bool replay_step(const std::string& path) {
   });
   norms.resize(std::min(norms.size(), kGradientsShown));
   for (const auto& [norm, name] : norms) log_info(kReplay, "gradient norm {:.6g} of {}", norm, name);
-  if (bad.empty()) bad = bad_feature(features);
+  if (bad.empty()) bad = finder.found();
   if (bad.empty()) bad = failure;
   if (bad.empty()) bad = bad_loss_or_gradient(model, losses);
   if (bad.empty()) {

@@ -16,7 +16,7 @@ struct RecordedStep {
 };
 
 // Computes the step's losses and gradients once more and names the first tensor that is not finite, in the order in
-// which a step computes them: batch, parameters, feature levels and RPN outputs, losses, gradients. "" when all are.
+// which a step computes them: batch, parameters, outputs of layers, losses, gradients. "" when all are.
 // Leaves the gradients of that step behind.
 std::string find_non_finite(TrainableRcnn& model, const RecordedStep& step);
 

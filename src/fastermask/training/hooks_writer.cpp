@@ -79,6 +79,7 @@ class WriterHook : public TrainerHook {
     for (const auto& [name, value] : record.losses) storage_.put(name, value);
     for (const auto& [name, value] : record.metrics) storage_.put(name, value);
     storage_.put("lr", record.learning_rate, false);
+    if (record.loss_scale > 0) storage_.put("grad_scale", record.loss_scale, false);
     storage_.put("forward_time", record.forward_seconds);
     storage_.put("backward_time", record.backward_seconds);
     storage_.put("update_time", record.update_seconds);

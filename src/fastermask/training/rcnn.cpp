@@ -76,6 +76,10 @@ void TrainableRcnn::set_norm_momentum(double momentum) {
   for (TorchGraphExecutor* executor : executors()) executor->set_norm_momentum(momentum);
 }
 
+void TrainableRcnn::set_precision(Precision precision) {
+  for (TorchGraphExecutor* executor : executors()) executor->set_precision(precision);
+}
+
 TrainableRcnn::DenseValues TrainableRcnn::run_dense(const Batch& batch, const StepContext& context) {
   const at::Tensor images = view_nhwc(batch.images.data(), batch.size(), batch.height, batch.width, 3);
   const std::vector<at::Tensor> outputs = dense_.forward(images, batch_statistics_);

@@ -56,6 +56,7 @@ class TrainableRcnn {
   // Forwarded to all executors: see TorchGraphExecutor.
   void set_recorder(LayerRecorder* recorder);
   void set_norm_momentum(double momentum);
+  void set_precision(Precision precision);
 
   const Config& config() const { return config_; }
   const Network& network() const { return network_; }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -99,7 +100,11 @@ int train(const Config& config, const TrainingRunOptions& options) {
   trainer.add_hook(make_writer_hook(metrics));
   if (config.test.precise_bn.enabled) trainer.add_hook(make_precise_bn_hook());
   trainer.add_hook(make_checkpoint_hook());
-  trainer.add_hook(make_evaluation_hook(metrics));
+  if (std::getenv("PERF_ONLY") == nullptr) {
+    trainer.add_hook(make_evaluation_hook(metrics));
+  } else {
+    log_info(kRun, "PERF_ONLY is set: nothing is evaluated");
+  }
   handle_stop_signals();
   trainer.train();
   if (!trainer.finished()) {

@@ -14,12 +14,6 @@ void warn_about_device(const std::string& device) {
 }  // namespace
 
 void check_training_supported(const Config& config) {
-  if (config.solver.amp.enabled) {
-    fail<ConfigError>("config: SOLVER.AMP.ENABLED: not supported: mixed precision; set it to False to train in float32");
-  }
-  if (config.amp != 0 && config.opt_level != "O0") {
-    fail<ConfigError>("config: OPT_LEVEL: not supported: {}; set AMP 0 to train in float32", config.opt_level);
-  }
   check_inference_supported(config);
 }
 

@@ -20,6 +20,7 @@ namespace fastermask {
 namespace {
 
 constexpr int kMostRollbacks = 5;
+constexpr int kMostSkippedSteps = 50;  // in a row: a dynamic scale is then far below 1
 
 std::atomic<bool> g_stop_requested{false};
 
@@ -60,6 +61,11 @@ Trainer::Trainer(const Config& config, bool resume) : config_(config) {
   model_ = std::make_unique<TrainableRcnn>(config, seed_);
   check_checkpoint_folder(config.output_dir, *model_);
   optimizer_ = make_optimizer(model_->parameters(), config.solver);
+  const PrecisionPlan plan = precision_plan(config);
+  if (plan.precision != Precision::f32) {
+    scaler_ = std::make_unique<LossScaler>(plan);
+    model_->set_precision(plan.precision);
+  }
   std::optional<ResumePoint> point;
   if (config.solver.ema.enabled) ema_ = std::make_unique<ModelEma>(model_->parameters(), config.solver.ema.decay);
   if (resume) point = resume_from_checkpoint(config.output_dir, state());
@@ -76,6 +82,7 @@ void Trainer::take(const ResumePoint& point) {
   next_iteration_ = point.next_iteration;
   rate_factor_ = point.rate_factor;
   hook_states_ = point.hooks;
+  if (const PickleValue* scaler = point.hooks.find("scaler"); scaler_ != nullptr && scaler != nullptr) scaler_->load_state(*scaler);
   if (config_.seed < 0) seed_ = point.seed.value_or(seed_);
 }
 
@@ -91,6 +98,7 @@ void Trainer::save(const std::string& name) {
   for (const auto& hook : hooks_) {
     if (!hook->state_name().empty()) point.hooks.set(hook->state_name(), hook->save_state());
   }
+  if (scaler_ != nullptr) point.hooks.set("scaler", scaler_->state());
   save_checkpoint(config_.output_dir, name, state(), point, config_.solver.checkpoint_keep);
 }
 
@@ -150,16 +158,21 @@ StepRecord Trainer::run_step(TrainingLoader& loader) {
   StepRecord record;
   record.iteration = next_iteration_;
   optimizer_->zero_grad();
+  Batch batch;
   for (int part = 0; part < config_.solver.accumulate; ++part) {
     const auto waiting = std::chrono::steady_clock::now();
-    const Batch batch = loader.next();
+    batch = loader.next();
     record.data_seconds += seconds_since(waiting);
     compute_gradients(batch, part, record);
   }
   const auto updating = std::chrono::steady_clock::now();
   record.learning_rate = learning_rate(config_.solver, record.iteration) * rate_factor_;
-  optimizer_->step(record.learning_rate);
-  if (ema_ != nullptr) ema_->update();
+  if (scaler_ != nullptr) record.loss_scale = scaler_->scale();
+  record.skipped = gradients_overflow(batch, record);
+  if (!record.skipped) {
+    optimizer_->step(record.learning_rate);
+    if (ema_ != nullptr) ema_->update();
+  }
   record.update_seconds = seconds_since(updating);
   record.step_seconds = seconds_since(start);
   return record;
@@ -197,13 +210,30 @@ void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record
   if (!std::isfinite(record.total_loss)) report_divergence(batch, context.iteration, describe_losses(record));
 
   const auto backward = std::chrono::steady_clock::now();
-  total.backward();
+  (scaler_ == nullptr ? total : total * scaler_->scale()).backward();
   if (debug) debug->write(config_.output_dir, context.iteration);
   record.backward_seconds += seconds_since(backward);
-  if (const std::string name = optimizer_->non_finite_gradient(); !name.empty()) {
-    report_divergence(batch, context.iteration,
-                      fmt::format("The gradient of {} became infinite or NaN at iteration={}!", name, record.iteration));
+}
+
+// Undoes the loss scale. True when the step is to be skipped because gradients went beyond their range with it; without
+// mixed precision, or when that goes on and on, such gradients mean that the training has diverged.
+bool Trainer::gradients_overflow(const Batch& last_batch, const StepRecord& record) {
+  const std::string name = optimizer_->non_finite_gradient();
+  if (scaler_ != nullptr) {
+    const double scale = scaler_->scale();
+    const int skipped = scaler_->update(!name.empty());
+    if (name.empty()) {
+      optimizer_->scale_gradients(1 / scale);
+    } else if (skipped <= kMostSkippedSteps) {
+      log_info("engine.train_loop", "Gradients overflowed at iteration={} with a loss scale of {}: the step is skipped",
+               record.iteration, scale);
+      return true;
+    }
   }
+  if (name.empty()) return false;
+  const int parts = config_.solver.accumulate;
+  report_divergence(last_batch, record.iteration * parts + parts - 1,
+                    fmt::format("The gradient of {} became infinite or NaN at iteration={}!", name, record.iteration));
 }
 
 void Trainer::report_divergence(const Batch& batch, std::int64_t context_iteration, const std::string& what) {

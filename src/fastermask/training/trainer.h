@@ -14,6 +14,7 @@
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/ema.h"
 #include "fastermask/training/optimizer.h"
+#include "fastermask/training/precision.h"
 #include "fastermask/training/rcnn.h"
 
 namespace fastermask {
@@ -29,7 +30,9 @@ struct StepRecord {
   double forward_seconds = 0;
   double backward_seconds = 0;
   double update_seconds = 0;  // the optimiser's step
-  double step_seconds = 0;  // the whole iteration, data included, hooks not
+  double loss_scale = 0;      // of mixed precision; 0: none
+  bool skipped = false;       // no update: gradients beyond 16 bits
+  double step_seconds = 0;    // the whole iteration, data included, hooks not
 };
 
 class Trainer;
@@ -91,6 +94,7 @@ class Trainer {
   void train_from_here();
   StepRecord run_step(TrainingLoader& loader);
   void compute_gradients(const Batch& batch, int part, StepRecord& record);
+  bool gradients_overflow(const Batch& last_batch, const StepRecord& record);
   [[noreturn]] void report_divergence(const Batch& batch, std::int64_t context_iteration, const std::string& what);
   void roll_back();
   TrainingState state() { return {model_.get(), optimizer_.get(), ema_.get()}; }
@@ -106,6 +110,7 @@ class Trainer {
   std::int64_t first_iteration_ = 0;
   std::int64_t next_iteration_ = 0;
   bool finished_early_ = false;
+  std::unique_ptr<LossScaler> scaler_;  // null unless the precision is mixed
   double rate_factor_ = 1;  // halved by every rollback
   PickleValue hook_states_;
 };

@@ -49,7 +49,7 @@ TEST(DumpConfig, IsReadBackToTheSameConfig) {
   EXPECT_EQ(again.solver.base_lr, 1e-7);
   EXPECT_EQ(again.solver.clip_gradients.norm_type, config.solver.clip_gradients.norm_type);
   EXPECT_EQ(again.test.expected_results, config.test.expected_results);
-  EXPECT_EQ(again.loss_scale_value, 1024.5);
+  EXPECT_EQ(again.loss_scale_value, "1024.5");
   EXPECT_EQ(again.solver.weight_decay_bias, config.solver.weight_decay_bias);
   EXPECT_EQ(again.amp, 1);
 }

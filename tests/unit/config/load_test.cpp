@@ -162,7 +162,7 @@ TEST(LoadConfig, AcceptsPortKeys) {
                                          "(1344, 1344)", "MODEL.DEVICE", "npu:0", "DEBUG_MODE", "1"});
   EXPECT_EQ(config.amp, 1);
   EXPECT_EQ(config.opt_level, "O2");
-  EXPECT_DOUBLE_EQ(config.loss_scale_value, 64);
+  EXPECT_EQ(config.loss_scale_value, "64");
   EXPECT_EQ(config.input.fix_shape, (std::vector<int>{1344, 1344}));
   EXPECT_EQ(config.model.device, "npu:0");
 }

@@ -1,75 +1,24 @@
 // Training over generated scenes: saving and going on bit for bit, and what the trainer and checkpoints refuse.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "fastermask/base/file.h"
-#include "fastermask/config/load.h"
-#include "fastermask/data/synth.h"
-#include "fastermask/data/catalog.h"
-#include "fastermask/training/batch_record.h"
 #include "fastermask/training/checkpoint.h"
-#include "fastermask/training/guard.h"
 #include "fastermask/training/hooks.h"
-#include "fastermask/training/run.h"
 #include "fastermask/training/torch_detector.h"
 #include "fastermask/weights/torch_file.h"
 #include "support/weights.h"
+#include "unit/training/scenes_fixture.h"
 
 namespace fastermask {
 namespace {
 
-using testing::AllOf;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
-
-// A folder with a few scenes, and configs of a tiny Mask R-CNN (ResNet-50's blocks, a few channels wide) for them.
-class TrainingOverScenes : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    folder_ = (std::filesystem::temp_directory_path() / ("fastermask-resume-" + std::to_string(getpid()))).string();
-    SynthOptions options;
-    options.scene.size = {64, 64};
-    options.train_images = 6;
-    options.val_images = 1;
-    options.image_ending = ".png";
-    annotations_ = write_synthetic_dataset(folder_ + "/scenes", options)[0];
-  }
-
-  static void TearDownTestSuite() { std::filesystem::remove_all(folder_); }
-
-  static Config config_for(const std::string& output, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> overrides = {
-        "OUTPUT_DIR", folder_ + "/" + output, "SEED", "7", "DATASETS.TEST", "()",
-        "DATASETS.TRAIN", "('" + annotations_ + ":" + folder_ + "/scenes/images/train',)",
-        "MODEL.ROI_HEADS.NUM_CLASSES", "5", "SOLVER.OPTIMIZER", "SGD", "SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR",
-        "SOLVER.WEIGHT_DECAY", "0.0001", "MODEL.RESNETS.DEPTH", "50", "MODEL.RESNETS.NORM", "BN", "MODEL.RESNETS.RES2_OUT_CHANNELS", "32",
-        "MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.BACKBONE.FREEZE_AT", "0",
-        "MODEL.FPN.NORM", "", "MODEL.FPN.OUT_CHANNELS", "16", "MODEL.ROI_BOX_HEAD.FC_DIM", "32", "MODEL.ROI_BOX_HEAD.NORM", "",
-        "MODEL.ROI_MASK_HEAD.NUM_CONV", "1", "MODEL.ROI_MASK_HEAD.CONV_DIM", "16", "MODEL.ROI_MASK_HEAD.NORM", "",
-        "INPUT.MIN_SIZE_TRAIN", "(64, 80)", "INPUT.MAX_SIZE_TRAIN", "96", "SOLVER.IMS_PER_BATCH", "2", "SOLVER.MAX_ITER", "4",
-        "SOLVER.STEPS", "(3,)", "SOLVER.WARMUP_ITERS", "2", "SOLVER.BASE_LR", "0.01", "SOLVER.CHECKPOINT_PERIOD", "2",
-        "MODEL.WEIGHTS", ""};
-    overrides.insert(overrides.end(), more.begin(), more.end());
-    return load_config("tiny/synth_mask_rcnn_R_18_FPN.yaml", overrides);
-  }
-
-  // Trains to the end with checkpoints, and returns the model's values.
-  static NamedArrays train(const Config& config, bool resume) {
-    Trainer trainer(config, resume);
-    trainer.add_hook(make_checkpoint_hook());
-    trainer.train();
-    return trainer.model().parameters().state();
-  }
-
-  inline static std::string folder_;
-  inline static std::string annotations_;
-};
 
 TEST_F(TrainingOverScenes, GoingOnFromACheckpointEqualsAnUninterruptedRunBitForBit) {
   const NamedArrays whole = train(config_for("whole"), false);
@@ -102,61 +51,6 @@ TEST_F(TrainingOverScenes, AFinishedRunHasNothingLeftToDo) {
   const Config config = config_for("finished", {"SOLVER.MAX_ITER", "1"});
   const NamedArrays end = train(config, false);
   EXPECT_TRUE(testing_support::same_arrays(train(config, true), end));
-}
-
-TEST_F(TrainingOverScenes, ADivergedRunStopsNamesWhatWasFirstAndLeavesTheStepToBeRunAgain) {
-  const Config config = config_for("diverged", {"SOLVER.BASE_LR", "1e20", "SOLVER.WARMUP_ITERS", "0"});
-  EXPECT_THAT([&] { train(config, false); },
-              ThrowsMessage<DivergedError>(AllOf(HasSubstr("The first that is not finite: "), HasSubstr("\nimages: " + folder_),
-                                                 HasSubstr("'fastermask train --replay " + config.output_dir + "/replay_0000001.pth'"))));
-  EXPECT_FALSE(replay_training_step(config.output_dir + "/replay_0000001.pth"));
-}
-
-TEST_F(TrainingOverScenes, ANotANumberInTheWeightsIsNamed) {
-  const Config config = config_for("poisoned");
-  Trainer trainer(config, false);
-  NDArray poisoned = to_array(trainer.model().parameters().tensor("backbone.fpn_lateral3.weight"));
-  poisoned.data<float>()[5] = std::nanf("");
-  trainer.model().parameters().assign("backbone.fpn_lateral3.weight", poisoned);
-  EXPECT_THAT([&] { trainer.train(); },
-              ThrowsMessage<DivergedError>(HasSubstr("parameter backbone.fpn_lateral3.weight [16, 64, 1, 1]: 1 of 1024 values are "
-                                                     "not finite, the first at 5: nan")));
-}
-
-TEST_F(TrainingOverScenes, ARecordedStepIsRunAgainExactly) {
-  const Config config = config_for("replayed");
-  TrainableRcnn model(config, 7);
-  const LoaderOptions options = make_training_loader_options(config, model.network().size_divisibility, 7);
-  TrainingLoader loader(std::make_shared<const Dataset>(load_dataset(config.datasets.train.at(0))), options);
-  RecordedStep step;
-  step.batch = loader.next();
-  step.seed = 7;
-  const Batch again = batch_of_record(record_batch(step.batch));
-  StepContext context;
-  context.seed = step.seed;
-  EXPECT_EQ(model.compute_losses(again, context).total().item<float>(), model.compute_losses(step.batch, context).total().item<float>());
-  make_folders(config.output_dir);
-  save_replay(config.output_dir + "/replay.pth", model, step);
-  EXPECT_TRUE(replay_training_step(config.output_dir + "/replay.pth"));
-  write_file_atomic(config.output_dir + "/other.pth", "no recorded step");
-  EXPECT_THROW(replay_training_step(config.output_dir + "/other.pth"), WeightsError);
-}
-
-TEST_F(TrainingOverScenes, RollingBackGivesUpAfterFiveTimes) {
-  const Config config = config_for("rolled", {"SOLVER.BASE_LR", "1e20", "SOLVER.WARMUP_ITERS", "0", "SOLVER.NON_FINITE", "rollback"});
-  EXPECT_THROW(train(config, false), DivergedError);
-}
-
-TEST_F(TrainingOverScenes, RollingBackGoesOnAtALowerRate) {
-  // Too high at first; some half, quarter, ... of it is not.
-  const Config config = config_for("rescued", {"SOLVER.BASE_LR", "1", "SOLVER.WARMUP_ITERS", "0", "SOLVER.CHECKPOINT_PERIOD", "100",
-                                               "SOLVER.NON_FINITE", "rollback"});
-  for (const auto& [name, array] : train(config, false)) {
-    for (const float value : array.to_floats()) ASSERT_TRUE(std::isfinite(value)) << name;
-  }
-  bool went_wrong = false;
-  for (int i = 0; i < 4; ++i) went_wrong |= is_file(fmt::format("{}/replay_{:07}.pth", config.output_dir, i));
-  EXPECT_TRUE(went_wrong);
 }
 
 TEST_F(TrainingOverScenes, WrongDataSetsAreRefused) {
@@ -318,42 +212,6 @@ TEST_F(TrainingOverScenes, AveragedWeightsAndAccumulatedGradientsResumeExactlyTo
   const NamedArrays averaged = load_weight_file(folder_ + "/ema/model_final_ema.pth").arrays;
   EXPECT_TRUE(testing_support::same_arrays(load_weight_file(config.output_dir + "/model_final_ema.pth").arrays, averaged));
   EXPECT_FALSE(testing_support::same_arrays(averaged, whole));
-}
-
-TEST_F(TrainingOverScenes, TheBestEvaluationIsKeptAndStagnationEndsTheTraining) {
-  const std::string scenes = "('" + annotations_ + ":" + folder_ + "/scenes/images/train',)";
-  // A learning rate of 0: no evaluation is better than the first, so the third of patience 2 is the last.
-  const Config config = config_for("best", {"DATASETS.TEST", scenes, "SOLVER.BASE_LR", "0", "SOLVER.MAX_ITER", "20", "TEST.EVAL_PERIOD",
-                                            "1", "TEST.EARLY_STOP", "2", "TEST.BEST_METRIC", "-validation_loss", "TEST.VALIDATION_LOSS",
-                                            "True", "MODEL.RESNETS.NORM", "FrozenBN", "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0"});
-  Trainer trainer(config, false);
-  const auto record = std::make_shared<EvaluationRecord>();
-  trainer.add_hook(make_writer_hook(record));
-  trainer.add_hook(make_checkpoint_hook());
-  trainer.add_hook(make_evaluation_hook(record));
-  trainer.train();
-  EXPECT_EQ(trainer.next_iteration(), 3);
-  EXPECT_TRUE(is_file(config.output_dir + "/model_final.pth"));
-  EXPECT_TRUE(testing_support::same_arrays(load_weight_file(config.output_dir + "/model_best.pth").arrays, trainer.model().parameters().state()));
-  EXPECT_THAT(read_file(config.output_dir + "/metrics.json"), HasSubstr("\"validation_loss_mask\": "));
-  EXPECT_GT(record->validation_losses.at("validation_loss"), record->validation_losses.at("validation_loss_cls"));
-}
-
-TEST_F(TrainingOverScenes, AnUnknownBestMetricIsRefused) {
-  const std::string scenes = "('" + annotations_ + ":" + folder_ + "/scenes/images/train',)";
-  const Config config = config_for("unknown", {"DATASETS.TEST", scenes, "TEST.EVAL_PERIOD", "1", "TEST.BEST_METRIC", "segm/APP"});
-  Trainer trainer(config, false);
-  trainer.add_hook(make_evaluation_hook(std::make_shared<EvaluationRecord>()));
-  EXPECT_THAT([&] { trainer.train(); }, ThrowsMessage<ConfigError>(HasSubstr("config: TEST.BEST_METRIC: the evaluation has no 'segm/APP'")));
-}
-
-TEST_F(TrainingOverScenes, FrozenParametersKeepTheirValues) {
-  const NamedArrays before = TrainableRcnn(config_for("frozen"), 7).parameters().state();
-  const NamedArrays after = train(config_for("frozen", {"SOLVER.FREEZE", "('backbone.bottom_up.*',)"}), false);
-  EXPECT_EQ(after.at("backbone.bottom_up.res3.0.conv2.weight").bytes, before.at("backbone.bottom_up.res3.0.conv2.weight").bytes);
-  EXPECT_NE(after.at("backbone.fpn_output3.weight").bytes, before.at("backbone.fpn_output3.weight").bytes);
-  EXPECT_THAT([] { Trainer(config_for("frozen", {"SOLVER.FREEZE", "('nothing.*',)"}), false); },
-              ThrowsMessage<ConfigError>("config: SOLVER.FREEZE: no parameter is called 'nothing.*'"));
 }
 
 TEST_F(TrainingOverScenes, WeightsThatFitNothingAreRefused) {
