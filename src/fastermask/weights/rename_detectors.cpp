@@ -44,10 +44,18 @@ class NameParts {
   std::size_t next_ = 0;
 };
 
-std::string resnet_name(const std::string& rest) {
-  std::string name = starts_with(rest, "layer") ? rest : "stem." + rest;
+// mmdetection keeps a deformable convolution's offsets inside it, detectron2 beside it.
+std::string plain_resnet_name(const std::string& prefix, std::string name) {
+  if (prefix == "backbone." && !starts_with(name, "layer")) name = "stem." + name;
+  if (const std::size_t place = name.find(".conv2.conv_offset."); place != std::string::npos) {
+    name.replace(place, 19, ".conv2_offset.");
+  }
   replace_inside(name, kTorchvisionResnet);
-  return "backbone.bottom_up." + name;
+  return prefix + name;
+}
+
+std::string resnet_name(const std::string& rest) {
+  return "backbone.bottom_up." + plain_resnet_name("backbone.", rest).substr(9);
 }
 
 // What follows a torchvision layer's name: "0.weight" and "0.0.weight" are a convolution's, "1.bias" its norm's.
@@ -172,15 +180,22 @@ std::string mmdetection_mask_name(NameParts parts, int last_stage) {
   return "";
 }
 
-std::string rename_mmdetection(const std::string& name, int last_mask_stage) {
+// What a whole mmdetection model is like.
+struct MmdetectionForm {
+  bool pyramid = true;      // has an FPN; else features come from res4 (C4) or a dilated res5 (DC5)
+  int last_mask_stage = -1;
+};
+
+std::string rename_mmdetection(const std::string& name, const MmdetectionForm& form) {
   NameParts parts(name);
-  if (parts.skip("backbone")) return resnet_name(parts.rest());
+  if (parts.skip("backbone")) return form.pyramid ? resnet_name(parts.rest()) : plain_resnet_name("backbone.", parts.rest());
+  if (parts.skip("roi_head.shared_head.layer4")) return plain_resnet_name("roi_heads.res5.", parts.rest());
   if (parts.skip("neck")) return mmdetection_fpn_name(parts);
   if (parts.skip("rpn_head.rpn_conv")) return "proposal_generator.rpn_head.conv." + parts.rest();
   if (parts.skip("rpn_head.rpn_cls")) return "proposal_generator.rpn_head.objectness_logits." + parts.rest();
   if (parts.skip("rpn_head.rpn_reg")) return "proposal_generator.rpn_head.anchor_deltas." + parts.rest();
   if (parts.skip("roi_head.bbox_head")) return mmdetection_box_name(parts);
-  if (parts.skip("roi_head.mask_head")) return mmdetection_mask_name(parts, last_mask_stage);
+  if (parts.skip("roi_head.mask_head")) return mmdetection_mask_name(parts, form.last_mask_stage);
   return "";
 }
 
@@ -188,6 +203,26 @@ int last_mmdetection_mask_stage(const NamedArrays& arrays) {
   int last = -1;
   while (arrays.count(fmt::format("roi_head.mask_head.{}.conv_logits.weight", last + 1)) != 0) ++last;
   return last;
+}
+
+constexpr std::int64_t kSizes = 5;
+constexpr std::int64_t kRatios = 3;
+
+// mmdetection counts a cell's anchors by ratio, then size; detectron2 by size, then ratio. The rows of an RPN
+// convolution of 15 anchors, one or four an anchor, in detectron2's order.
+NDArray with_sizes_before_ratios(const NDArray& array) {
+  const std::int64_t anchors = kSizes * kRatios;
+  if (array.shape.empty() || array.shape[0] % anchors != 0) return array;
+  NDArray result = array;
+  const std::size_t block = array.bytes.size() / static_cast<std::size_t>(anchors);
+  for (std::int64_t ratio = 0; ratio < kRatios; ++ratio) {
+    for (std::int64_t size = 0; size < kSizes; ++size) {
+      const auto source = array.bytes.begin() + static_cast<std::ptrdiff_t>(block) * (ratio * kSizes + size);
+      std::copy(source, source + static_cast<std::ptrdiff_t>(block),
+                result.bytes.begin() + static_cast<std::ptrdiff_t>(block) * (size * kRatios + ratio));
+    }
+  }
+  return result;
 }
 
 }  // namespace
@@ -211,10 +246,19 @@ NamedArrays convert_torchvision_detection(NamedArrays arrays) {
 }
 
 NamedArrays convert_mmdetection(NamedArrays arrays) {
-  const int last_mask_stage = last_mmdetection_mask_stage(arrays);
+  MmdetectionForm form;
+  form.last_mask_stage = last_mmdetection_mask_stage(arrays);
+  const bool has_neck = std::any_of(arrays.begin(), arrays.end(), [](const auto& item) { return starts_with(item.first, "neck."); });
+  // Only C4 and DC5 models have anchors of several sizes in one place.
+  const auto objectness = arrays.find("rpn_head.rpn_cls.weight");
+  form.pyramid = has_neck || objectness == arrays.end() || objectness->second.shape.empty() ||
+                 objectness->second.shape[0] != kSizes * kRatios;
   NamedArrays result;
   for (auto& [old_name, array] : arrays) {
-    const std::string name = rename_mmdetection(old_name, last_mask_stage);
+    const std::string name = rename_mmdetection(old_name, form);
+    if (!form.pyramid && (starts_with(old_name, "rpn_head.rpn_cls.") || starts_with(old_name, "rpn_head.rpn_reg."))) {
+      array = with_sizes_before_ratios(array);
+    }
     add_renamed(result, old_name, name.empty() ? old_name : name, std::move(array));
   }
   return result;

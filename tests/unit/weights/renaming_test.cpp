@@ -130,6 +130,26 @@ TEST(Renaming, MmdetectionsNamesGetFullNames) {
                 "roi_heads.mask_head.mask_fcn1.weight", "roi_heads.mask_head.predictor.weight"}));
 }
 
+TEST(Renaming, MmdetectionsDeformableOffsetsStandBesideTheirConvolution) {
+  EXPECT_EQ(names_of(convert_mmdetection(arrays_named({"backbone.layer2.0.conv2.conv_offset.weight", "neck.fpn_convs.0.conv.bias"}))),
+            (std::vector<std::string>{"backbone.bottom_up.res3.0.conv2_offset.weight", "backbone.fpn_output2.bias"}));
+}
+
+TEST(Renaming, MmdetectionsC4ModelsKeepRes5InTheirHeadsAndCountAnchorsByRatio) {
+  NamedArrays arrays = arrays_named({"backbone.conv1.weight", "backbone.layer3.5.conv2.weight",
+                                     "roi_head.shared_head.layer4.0.downsample.0.weight", "roi_head.bbox_head.fc_cls.weight"});
+  std::vector<float> numbers(15);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
+  arrays["rpn_head.rpn_cls.weight"] = NDArray::from({15, 1, 1, 1}, numbers);
+  const NamedArrays converted = convert_mmdetection(arrays);
+  EXPECT_EQ(names_of(converted),
+            (std::vector<std::string>{"backbone.res4.5.conv2.weight", "backbone.stem.conv1.weight",
+                                      "proposal_generator.rpn_head.objectness_logits.weight",
+                                      "roi_heads.box_predictor.cls_score.weight", "roi_heads.res5.0.shortcut.weight"}));
+  EXPECT_EQ(converted.at("proposal_generator.rpn_head.objectness_logits.weight").to_floats(),
+            (std::vector<float>{0, 5, 10, 1, 6, 11, 2, 7, 12, 3, 8, 13, 4, 9, 14}));
+}
+
 TEST(Renaming, ACascadeOfMmdetectionGivesItsLastMaskHead) {
   const NamedArrays arrays =
       arrays_named({"roi_head.bbox_head.0.fc_cls.weight", "roi_head.bbox_head.2.shared_fcs.0.bias",
