@@ -41,7 +41,7 @@ nlohmann::json to_json(const std::vector<TaskMetrics>& tasks) {
 }
 
 int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
-  Config config = load_config(options.config_file, overrides_of(command));
+  Config config = load_model_config(options.config_file, overrides_of(command));
   if (options.precision != "f32") {
     fail<UsageError>("evaluate: --precision must be f32 in this version, got {}", options.precision);
   }

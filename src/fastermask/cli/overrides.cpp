@@ -1,7 +1,11 @@
 #include "fastermask/cli/overrides.h"
 
+#include <filesystem>
+
 #include "fastermask/base/error.h"
 #include "fastermask/base/text.h"
+#include "fastermask/config/load.h"
+#include "fastermask/weights/locate.h"
 
 namespace fastermask::cli {
 
@@ -24,6 +28,15 @@ std::vector<std::string> overrides_of(const CLI::App& command) {
     fail<UsageError>("{}: unknown option {}{}", command.get_name(), name, did_you_mean(name, options));
   }
   return words;
+}
+
+Config load_model_config(const std::string& file, const std::vector<std::string>& overrides) {
+  Config config = load_config(file, overrides);
+  if (!file.empty()) {
+    const std::string folder = std::filesystem::path(resolve_config_path(file)).parent_path().string();
+    add_weights_folder(folder.empty() ? "." : folder);
+  }
+  return config;
 }
 
 }  // namespace fastermask::cli

@@ -180,7 +180,7 @@ std::vector<std::string> split_overrides(std::vector<std::string>& words) {
 
 int start_predict(PredictOptions options) {
   const std::vector<std::string> overrides = split_overrides(options.inputs);
-  Config config = load_config(options.config_file, overrides);
+  Config config = load_model_config(options.config_file, overrides);
   if (!options.weights.empty()) config.model.weights = options.weights;
   if (options.precision != "f32") fail<UsageError>("predict: --precision must be f32 in this version, got {}", options.precision);
   if (options.output.empty() && !options.json && options.dump.empty()) {

@@ -40,7 +40,7 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
     return replay_training_step(options.replay) ? 0 : 1;
   }
   if (options.config_file.empty()) fail<UsageError>("train: --config-file is required; the configs that come with FasterMask are in configs/");
-  const Config config = load_config(options.config_file, overrides_of(command));
+  const Config config = load_model_config(options.config_file, overrides_of(command));
   if (options.num_procs * options.num_machines != 1) {
     fail<UsageError>("train: several processes are not supported yet: --num-procs and --num-machines must be 1");
   }

@@ -1,5 +1,6 @@
 #include "fastermask/weights/locate.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -46,6 +47,12 @@ std::string store_path(const std::string& name) {
   return "";
 }
 
+// Folders that the program added.
+std::vector<std::string>& added_folders() {
+  static std::vector<std::string> folders;
+  return folders;
+}
+
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 std::vector<std::string> search_folders(const std::vector<std::string>& folders) {
@@ -58,6 +65,14 @@ std::vector<std::string> search_folders(const std::vector<std::string>& folders)
   for (const std::string& folder : folders) {
     if (!folder.empty()) result.push_back(folder);
   }
+  result.insert(result.end(), added_folders().begin(), added_folders().end());
+  for (const char* variable : {"FASTERMASK_DATASETS", "DETECTRON2_DATASETS"}) {
+    if (const char* folder = std::getenv(variable); folder != nullptr && *folder != '\0') {
+      result.push_back(expand_user(folder));
+      result.push_back(join_path(result.back(), "weights"));
+    }
+  }
+  if (is_folder("datasets")) result.insert(result.end(), {"datasets", "datasets/weights"});
   result.emplace_back("weights");
   return result;
 }
@@ -74,6 +89,11 @@ std::string find_in_folders(const std::vector<std::string>& folders, const std::
 }
 
 }  // namespace
+
+void add_weights_folder(const std::string& folder) {
+  auto& folders = added_folders();
+  if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+}
 
 std::string weights_address(const std::string& name) {
   if (starts_with(name, "detectron2://")) return kDetectron2Store + store_path(name);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 
 #include "fastermask/config/load.h"
@@ -50,6 +51,23 @@ TEST(Network, AMaskRcnnOnAPyramidHasItsLevelsHeadsAndShapes) {
   const std::vector<Shape> shapes = infer_shapes(network.dense, {1, 3, 64, 96});
   EXPECT_EQ(shapes[static_cast<std::size_t>(network.dense.output("p2").layer)], (Shape{1, 256, 16, 24}));
   EXPECT_EQ(shapes[static_cast<std::size_t>(network.dense.output("rpn.deltas.p6").layer)], (Shape{1, 12, 1, 2}));
+}
+
+TEST(Network, EveryShippedConfigIsBuilt) {
+  int built = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(FASTERMASK_SOURCE_DIR "/configs")) {
+    if (entry.path().extension() != ".yaml") continue;
+    EXPECT_GT(summarise(build_network(load_config(entry.path().string())), {256, 320}, 10, 5).parameters, 1000000) << entry.path();
+    ++built;
+  }
+  EXPECT_GE(built, 79);
+}
+
+// detectron2's parameter count of mask_rcnn_R_50_FPN. torchvision's, for 90 classes, is 44401393; ten classes less are
+// 10 * 1025 logits, 11 * 4 * 1025 deltas (it also has some for the background) and 11 * 257 mask logits.
+TEST(NetworkSummary, AMaskRcnnHasAsManyParametersAsDetectron2s) {
+  const NetworkSummary summary = summarise(build_network(load_config(kMaskFpn)), {800, 1067}, 1000, 100);
+  EXPECT_EQ(summary.parameters, 44401393 - 10 * 1025 - 11 * 4 * 1025 - 11 * 257);
 }
 
 TEST(Network, DeformableStagesHaveOffsetsBesideTheirConvolutions) {

@@ -20,7 +20,7 @@ class Locate : public testing::Test {
     write_file_atomic(folder_ + "/ImageNetPretrained/MSRA/R-50.pkl", "x");
     write_file_atomic(folder_ + "/R-101.pkl", "x");
     write_file_atomic(folder_ + "/137849600/model_final_f10217.pkl", "x");
-    unsetenv("FASTERMASK_WEIGHTS");
+    for (const char* variable : {"FASTERMASK_WEIGHTS", "FASTERMASK_DATASETS", "DETECTRON2_DATASETS"}) unsetenv(variable);
   }
   void TearDown() override { unsetenv("FASTERMASK_WEIGHTS"); }
 
@@ -55,6 +55,19 @@ TEST_F(Locate, TheEnvironmentsFoldersComeFirst) {
   EXPECT_EQ(locate_weights("detectron2://ImageNetPretrained/MSRA/R-101.pkl"), folder_ + "/R-101.pkl");
 }
 
+TEST_F(Locate, TheDataFolderIsLookedThrough) {
+  const std::string name = "detectron2://ImageNetPretrained/MSRA/R-101.pkl";
+  const std::string parent = testing::TempDir() + "/fastermask_locate_data";
+  write_file_atomic(parent + "/weights/R-101.pkl", "x");
+  for (const char* variable : {"FASTERMASK_DATASETS", "DETECTRON2_DATASETS"}) {
+    setenv(variable, folder_.c_str(), 1);
+    EXPECT_EQ(locate_weights(name), folder_ + "/R-101.pkl");
+    setenv(variable, parent.c_str(), 1);
+    EXPECT_EQ(locate_weights(name), parent + "/weights/R-101.pkl");
+    unsetenv(variable);
+  }
+}
+
 TEST_F(Locate, ErrorsSayWhatToPutWhere) {
   EXPECT_EQ(error_of("detectron2://ImageNetPretrained/FAIR/X.pkl", {"/data"}),
             "weights: no local file for 'detectron2://ImageNetPretrained/FAIR/X.pkl'; looked for "
@@ -65,6 +78,15 @@ TEST_F(Locate, ErrorsSayWhatToPutWhere) {
                                                             "and in /data, weights"));
   EXPECT_THAT(error_of(folder_), HasSubstr("is a folder; name a file in it"));
   EXPECT_THAT(error_of(""), HasSubstr("no file is named; set MODEL.WEIGHTS or pass --weights"));
+}
+
+// Last but one: an added folder stays.
+TEST_F(Locate, AFolderThatAProgramAddsIsLookedThrough) {
+  const std::string beside = testing::TempDir() + "/fastermask_locate_config";
+  write_file_atomic(beside + "/mine.pth", "x");
+  EXPECT_THAT(error_of("mine.pth"), HasSubstr("is not there"));
+  add_weights_folder(beside);
+  EXPECT_EQ(error_of("mine.pth"), "found " + beside + "/mine.pth");
 }
 
 TEST_F(Locate, AddressesAreDetectron2s) {
