@@ -14,24 +14,26 @@ namespace {
 
 constexpr double kLargestCoordinate = 1e6;
 
-// Runs of the mask that changes value at each of the positions.
-Rle rle_from_boundaries(std::vector<std::uint32_t>& boundaries, int height, int width) {
+// Runs of the mask that changes value at each of the positions, which rise.
+Rle rle_from_boundaries(const std::vector<std::uint32_t>& boundaries, int height, int width) {
   const std::uint32_t pixels = static_cast<std::uint32_t>(height) * static_cast<std::uint32_t>(width);
-  std::sort(boundaries.begin(), boundaries.end());
   Rle rle;
   rle.height = height;
   rle.width = width;
+  rle.counts.resize(boundaries.size() + 1);
+  std::uint32_t* out = rle.counts.data();
   std::uint32_t previous = 0;
   for (std::size_t i = 0; i < boundaries.size() && boundaries[i] < pixels;) {
     std::size_t end = i + 1;
     while (end < boundaries.size() && boundaries[end] == boundaries[i]) ++end;
     if ((end - i) % 2 == 1) {
-      rle.counts.push_back(boundaries[i] - previous);
+      *out++ = boundaries[i] - previous;
       previous = boundaries[i];
     }
     i = end;
   }
-  rle.counts.push_back(pixels - previous);
+  *out++ = pixels - previous;
+  rle.counts.resize(static_cast<std::size_t>(out - rle.counts.data()));
   return rle;
 }
 
@@ -87,9 +89,7 @@ double polygons_area(const Polygons& polygons) {
 
 void fill_polygon_columns(Span<const double> polygon, int height, int width, std::uint8_t* columns) {
   thread_local std::vector<std::uint32_t> boundaries;
-  boundaries.clear();
-  append_polygon_boundaries(polygon, height, width, boundaries);
-  std::sort(boundaries.begin(), boundaries.end());
+  find_polygon_boundaries(polygon, height, width, boundaries);
   const std::uint32_t pixels = static_cast<std::uint32_t>(height) * static_cast<std::uint32_t>(width);
   for (std::size_t i = 0; i < boundaries.size(); i += 2) {
     const std::uint32_t end = i + 1 < boundaries.size() ? boundaries[i + 1] : pixels;
@@ -100,8 +100,8 @@ void fill_polygon_columns(Span<const double> polygon, int height, int width, std
 Rle polygon_to_rle(Span<const double> values, int height, int width) {
   check_polygon(values, "polygon");
   check_raster_size(height, width);
-  std::vector<std::uint32_t> boundaries;
-  append_polygon_boundaries(values, height, width, boundaries);
+  thread_local std::vector<std::uint32_t> boundaries;
+  find_polygon_boundaries(values, height, width, boundaries);
   return rle_from_boundaries(boundaries, height, width);
 }
 

@@ -25,11 +25,10 @@ FinePoint fine_point(double x, double y) {
   return {static_cast<std::int64_t>(kFineScale * x + 0.5), static_cast<std::int64_t>(kFineScale * y + 0.5)};
 }
 
-// First pixel row at or below a fine row, limited to [0, height].
+// First pixel row at or below a fine row, limited to [0, height]: ceil((fine_y + 0.5) / 5 - 0.5).
 std::uint32_t pixel_row(std::int64_t fine_y, int height) {
-  const double y = (static_cast<double>(fine_y) + 0.5) / kFineScale - 0.5;
-  if (y < 0) return 0;
-  return static_cast<std::uint32_t>(y > height ? height : std::ceil(y));
+  const std::int64_t y = fine_y < kFineCentre ? 0 : (fine_y + kFineCentre) / kFineScale;
+  return static_cast<std::uint32_t>(std::min<std::int64_t>(y, height));
 }
 
 // Rounds as the rule does: truncation after adding a half.
@@ -53,9 +52,10 @@ void cross_flat_edge(FinePoint from, FinePoint to, int width, const Emit& emit) 
   if (length == 0) return;
   const double slope = static_cast<double>(to.y - from.y) / static_cast<double>(length);
   const auto columns = columns_between(from.x, to.x, width);
-  for (std::int64_t x = columns.first; x < columns.second; ++x) {
-    const std::int64_t step = kFineScale * x + kFineCentre - from.x;
-    emit(x, std::min(walk_round(from.y, slope, step), walk_round(from.y, slope, step + 1)));
+  const std::int64_t smaller = slope < 0 ? 1 : 0;  // of the two steps, the one at which y is smaller
+  std::int64_t step = kFineScale * columns.first + kFineCentre - from.x + smaller;
+  for (std::int64_t x = columns.first; x < columns.second; ++x, step += kFineScale) {
+    emit(x, walk_round(from.y, slope, step));
   }
 }
 
@@ -65,6 +65,7 @@ void cross_steep_edge(FinePoint from, FinePoint to, int width, const Emit& emit)
   const std::int64_t length = to.y - from.y;
   if (from.x == to.x) return;
   const double slope = static_cast<double>(to.x - from.x) / static_cast<double>(length);
+  const double steps_each = 1 / slope;
   const auto columns = columns_between(from.x, to.x, width);
   for (std::int64_t x = columns.first; x < columns.second; ++x) {
     const std::int64_t right = kFineScale * x + kFineCentre + 1;
@@ -73,7 +74,7 @@ void cross_steep_edge(FinePoint from, FinePoint to, int width, const Emit& emit)
       const bool is_right = walk_round(from.x, slope, step) >= right;
       return is_right == (slope > 0);
     };
-    const double estimate = (static_cast<double>(right) - 0.5 - static_cast<double>(from.x)) / slope;
+    const double estimate = (static_cast<double>(right) - 0.5 - static_cast<double>(from.x)) * steps_each;
     std::int64_t step = static_cast<std::int64_t>(std::min(std::max(estimate, 1.0), static_cast<double>(length)));
     while (step > 1 && crossed(step - 1)) --step;
     while (step < length && !crossed(step)) ++step;
@@ -81,19 +82,88 @@ void cross_steep_edge(FinePoint from, FinePoint to, int width, const Emit& emit)
   }
 }
 
+// Boundaries dealt to their columns as they come: there are few in each, most often two, so that sorting them all is
+// hardly any work.
+class ColumnBoundaries {
+ public:
+  void begin(std::int64_t first, std::int64_t end, int height) {
+    first_ = first;
+    height_ = height;
+    counts_.assign(static_cast<std::size_t>(std::max<std::int64_t>(end - first, 0)), 0);
+    if (rows_.size() < counts_.size() * kSlots) rows_.resize(counts_.size() * kSlots);
+    spilled_.clear();
+  }
+
+  void add(std::int64_t x, std::int64_t fine_y) {
+    const std::size_t column = static_cast<std::size_t>(x - first_);
+    const std::uint32_t row = pixel_row(fine_y, height_);
+    if (counts_[column] < kSlots) {
+      rows_[column * kSlots + counts_[column]++] = row;
+    } else {
+      spilled_.push_back(column_start(column) + row);
+    }
+  }
+
+  // Writes all positions, rising. A column's last may equal the next one's first.
+  void finish(std::vector<std::uint32_t>& positions) {
+    positions.resize(counts_.size() * kSlots);
+    std::uint32_t* out = positions.data();
+    std::uint32_t* rows = rows_.data();
+    std::uint32_t start = column_start(0);
+    for (const std::uint32_t count : counts_) {
+      if (count == 2) {
+        *out++ = start + std::min(rows[0], rows[1]);
+        *out++ = start + std::max(rows[0], rows[1]);
+      } else {
+        std::sort(rows, rows + count);
+        for (std::uint32_t i = 0; i < count; ++i) *out++ = start + rows[i];
+      }
+      rows += kSlots;
+      start += static_cast<std::uint32_t>(height_);
+    }
+    positions.resize(static_cast<std::size_t>(out - positions.data()));
+    if (spilled_.empty()) return;
+    positions.insert(positions.end(), spilled_.begin(), spilled_.end());
+    std::sort(positions.begin(), positions.end());
+  }
+
+ private:
+  static constexpr std::uint32_t kSlots = 8;
+
+  std::uint32_t column_start(std::size_t column) const {
+    return (static_cast<std::uint32_t>(first_) + static_cast<std::uint32_t>(column)) * static_cast<std::uint32_t>(height_);
+  }
+
+  std::int64_t first_ = 0;
+  int height_ = 0;
+  std::vector<std::uint32_t> counts_;   // [columns] of rows_ in use
+  std::vector<std::uint32_t> rows_;     // [columns, kSlots]
+  std::vector<std::uint32_t> spilled_;  // positions that found no slot
+};
+
 }  // namespace
 
-void append_polygon_boundaries(Span<const double> polygon, int height, int width,
-                               std::vector<std::uint32_t>& boundaries) {
-  const std::size_t points = polygon.size() / 2;
-  if (points == 0 || height <= 0 || width <= 0) return;
-  const auto emit = [&](std::int64_t x, std::int64_t fine_y) {
-    const std::uint32_t column_start = static_cast<std::uint32_t>(x) * static_cast<std::uint32_t>(height);
-    boundaries.push_back(column_start + pixel_row(fine_y, height));
-  };
-  FinePoint previous = fine_point(polygon[2 * points - 2], polygon[2 * points - 1]);
-  for (std::size_t i = 0; i < points; ++i) {
-    const FinePoint point = fine_point(polygon[2 * i], polygon[2 * i + 1]);
+void find_polygon_boundaries(Span<const double> polygon, int height, int width, std::vector<std::uint32_t>& positions) {
+  const std::size_t count = polygon.size() / 2;
+  positions.clear();
+  if (count == 0 || height <= 0 || width <= 0) return;
+  thread_local std::vector<FinePoint> point_buffer;
+  thread_local ColumnBoundaries column_buffer;
+  std::vector<FinePoint>& points = point_buffer;
+  ColumnBoundaries& columns = column_buffer;
+  points.resize(count);
+  FinePoint low = fine_point(polygon[0], polygon[1]);
+  FinePoint high = low;
+  for (std::size_t i = 0; i < count; ++i) {
+    points[i] = fine_point(polygon[2 * i], polygon[2 * i + 1]);
+    low.x = std::min(low.x, points[i].x);
+    high.x = std::max(high.x, points[i].x);
+  }
+  const auto range = columns_between(low.x, high.x, width);
+  columns.begin(range.first, range.second, height);
+  const auto emit = [&columns](std::int64_t x, std::int64_t fine_y) { columns.add(x, fine_y); };
+  FinePoint previous = points.back();
+  for (const FinePoint point : points) {
     FinePoint from = previous;
     FinePoint to = point;
     if (std::abs(to.x - from.x) >= std::abs(to.y - from.y)) {
@@ -105,6 +175,7 @@ void append_polygon_boundaries(Span<const double> polygon, int height, int width
     }
     previous = point;
   }
+  columns.finish(positions);
 }
 
 }  // namespace fastermask

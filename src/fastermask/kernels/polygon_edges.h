@@ -9,10 +9,9 @@
 
 namespace fastermask {
 
-// Appends to `boundaries` the positions (x * height + y along the columns, up to height * width) at which the mask of
-// the polygon (x0, y0, x1, y1, ...) changes, in no order; positions that occur twice cancel out. Work is proportional
-// to the columns that edges cross, not to their length. Coordinates may be anything finite below 1e12 in size.
-void append_polygon_boundaries(Span<const double> polygon, int height, int width,
-                               std::vector<std::uint32_t>& boundaries);
+// Fills `positions` with the places (x * height + y along the columns, up to height * width) at which the mask of the
+// polygon (x0, y0, x1, y1, ...) changes, rising; one that occurs twice cancels out. Work is proportional to the columns
+// that edges cross, not to their length. Coordinates may be anything finite below 1e12 in size.
+void find_polygon_boundaries(Span<const double> polygon, int height, int width, std::vector<std::uint32_t>& positions);
 
 }  // namespace fastermask
