@@ -74,8 +74,8 @@ expect 0 "proposals.boxes" "$fm" info weights "$work/dump.npz"
 expect 2 "no such file: none.yaml" "$fm" train --config-file none.yaml
 expect 2 "did you mean 'SOLVER.BASE_LR'" "$fm" train --config-file "$config" SOLVER.BASE_RL 0.1
 expect 2 "unknown option --resmue" "$fm" train --config-file "$config" --resmue
-expect 2 "SOLVER.AMP.ENABLED: not supported" "$fm" train --config-file "$config" "${small[@]}" SOLVER.AMP.ENABLED True \
-  OUTPUT_DIR "$work/x"
+expect 2 "LOSS_SCALE_VALUE must be a positive number or dynamic, got 'fast'" "$fm" train --config-file "$config" "${small[@]}" \
+  AMP 1 OPT_LEVEL O2 LOSS_SCALE_VALUE fast OUTPUT_DIR "$work/x"
 expect 1 "no such annotation file" "$fm" train --config-file "$config" DATASETS.TRAIN "('none.json:$work',)" \
   OUTPUT_DIR "$work/x"
 expect 2 "NUM_CLASSES must be 5" "$fm" train --config-file "$config" "${small[@]}" MODEL.ROI_HEADS.NUM_CLASSES 3 \

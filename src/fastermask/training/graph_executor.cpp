@@ -173,7 +173,7 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
       if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(operand, weight, bias);
       return at::conv_transpose2d(operand, weight, bias, layer.stride, layer.padding);
     }
-    case LayerType::linear: 
+    case LayerType::linear:
       return at::linear(input_operand(input), weight_operand(parameter(layer, ".weight")), parameter(layer, ".bias"));
     case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input, training);
     case LayerType::relu: return in_place_[index] ? at::relu_(const_cast<at::Tensor&>(input)) : at::relu(input);

@@ -107,8 +107,11 @@ void check_checkpoint_folder(const std::string& folder, const TrainableRcnn& mod
   make_folders(folder);
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    // As write_file_atomic() calls them.
     const std::string name = entry.path().filename().string();
-    if (name.compare(0, 6, "model_") == 0 && name.find(".pth.tmp-") != std::string::npos) fs::remove(entry.path(), error);
+    const std::size_t mark = name.rfind(".tmp-");
+    if (mark == std::string::npos || name.find_first_not_of("0123456789-", mark + 5) != std::string::npos) continue;
+    fs::remove(entry.path(), error);
   }
   const std::string probe = join_path(folder, ".write-test");
   write_file_atomic(probe, "x");  // throws, naming the reason

@@ -52,12 +52,11 @@ double one_cycle_multiplier(const SolverConfig& solver, std::int64_t iteration) 
 double learning_rate(const SolverConfig& solver, std::int64_t iteration) {
   if (solver.lr_scheduler_name == "OneCycleLR") return solver.base_lr * one_cycle_multiplier(solver, iteration);
   const double where = solver.max_iter > 0 ? static_cast<double>(iteration) / solver.max_iter : 0;
-  // May be more than 1: a run shorter than its warm-up stays on the slope of the full one.
-  const double warmup = solver.max_iter > 0 ? static_cast<double>(solver.warmup_iters) / solver.max_iter : 0;
+  const double warmup = solver.max_iter > 0 ? std::min(static_cast<double>(solver.warmup_iters) / solver.max_iter, 1.0) : 0;
   double multiplier = 0;
   if (where < warmup) {
     const double start = solver.warmup_factor * schedule_multiplier(solver, 0);
-    const double end = schedule_multiplier(solver, solver.rescale_interval ? 0 : (warmup <= 1 ? warmup : where));
+    const double end = schedule_multiplier(solver, solver.rescale_interval ? 0 : warmup);
     const double done = where / warmup;
     multiplier = solver.warmup_method == "constant" ? start : end * done + start * (1 - done);
   } else if (solver.rescale_interval && warmup < 1) {

@@ -13,6 +13,7 @@
 #include "fastermask/data/catalog.h"
 #include "fastermask/base/file.h"
 #include "fastermask/training/debug_dump.h"
+#include "fastermask/training/frozen_init.h"
 #include "fastermask/training/guard.h"
 #include "fastermask/training/schedule.h"
 
@@ -74,6 +75,7 @@ Trainer::Trainer(const Config& config, bool resume) : config_(config) {
     first_iteration_ = next_iteration_;
   } else {
     load_model_weights(config.model.weights, *model_, {});
+    if (config.model.weights.empty()) balance_frozen_norms(*model_);
     if (ema_ != nullptr) ema_->load_state(model_->parameters().state());
   }
 }
@@ -143,6 +145,7 @@ void Trainer::roll_back() {
     const TrainableRcnn fresh(config_, seed_);
     for (const auto& [name, array] : fresh.parameters().state()) model_->parameters().assign(name, array);
     load_model_weights(config_.model.weights, *model_, {});
+    if (config_.model.weights.empty()) balance_frozen_norms(*model_);
     optimizer_ = make_optimizer(model_->parameters(), config_.solver);
     if (ema_ != nullptr) ema_->load_state(model_->parameters().state());
     next_iteration_ = 0;

@@ -2,8 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
+#include "fastermask/data/catalog.h"
+#include "fastermask/training/frozen_init.h"
 #include "fastermask/weights/weight_file.h"
 #include "support/weights.h"
 #include "unit/training/scenes_fixture.h"
@@ -50,6 +55,27 @@ TEST_F(EvaluatedTraining, FrozenParametersKeepTheirValues) {
   EXPECT_NE(after.at("backbone.fpn_output3.weight").bytes, before.at("backbone.fpn_output3.weight").bytes);
   EXPECT_THAT([] { Trainer(config_for("frozen", {"SOLVER.FREEZE", "('nothing.*',)"}), false); },
               ThrowsMessage<ConfigError>("config: SOLVER.FREEZE: no parameter is called 'nothing.*'"));
+}
+
+// The largest absolute value of the coarsest feature level for the first pictures.
+float largest_feature(const Config& config, bool balanced) {
+  TrainableRcnn model(config, 7);
+  if (balanced) balance_frozen_norms(model);
+  TrainingLoader loader(std::make_shared<const Dataset>(load_dataset(config.datasets.train.at(0))),
+                        make_training_loader_options(config, model.network().size_divisibility, 7));
+  NamedArrays features;
+  StepContext context;
+  context.dump = &features;
+  model.compute_losses(loader.next(), context);
+  float largest = 0;
+  for (const float value : features.at("p4").to_floats()) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+TEST_F(EvaluatedTraining, FrozenNormsWithoutWeightsAreBalanced) {
+  const Config config = config_for("balanced", {"MODEL.RESNETS.NORM", "FrozenBN", "MODEL.PIXEL_STD", "[1.0, 1.0, 1.0]"});
+  EXPECT_GT(largest_feature(config, false), 1000);
+  EXPECT_LT(largest_feature(config, true), 50);
 }
 
 }  // namespace

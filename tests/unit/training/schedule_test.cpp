@@ -86,13 +86,6 @@ TEST(Schedule, OneCycleRisesAndFalls) {
   EXPECT_NEAR(learning_rate(solver, 100), 0.0001, 1e-12);
 }
 
-TEST(Schedule, ARunShorterThanItsWarmUpStaysOnTheSlope) {
-  SolverConfig solver = steps_solver();
-  solver.max_iter = 5;
-  EXPECT_NEAR(learning_rate(solver, 0), 0.02, 1e-12);
-  EXPECT_NEAR(learning_rate(solver, 4), 0.1 * (0.2 * 0.6 + 0.4), 1e-12);
-}
-
 TEST(Schedule, UnknownNamesAreRefused) {
   SolverConfig solver = steps_solver();
   solver.lr_scheduler_name = "Exponential";
