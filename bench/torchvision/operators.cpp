@@ -51,7 +51,8 @@ class OperatorBench {
     }
     for (std::size_t i = 0; i < 4; ++i) {
       const FeatureLevel& level = levels[i];
-      gradients.push_back({buffers[i].data(), level.batch, level.height, level.width, level.channels, level.spatial_scale});
+      gradients.push_back(
+          {buffers[i].data(), level.batch, level.height, level.width, level.channels, level.spatial_scale});
     }
     const Boxes boxes = boxes_of("rois");
     const std::vector<std::int64_t> images = data_.at("roi_images").to_integers();
@@ -74,7 +75,8 @@ class OperatorBench {
     });
     results_["roi_output"] = NDArray::from({static_cast<std::int64_t>(boxes.size()), 7, 7, 256}, output);
     for (int i = 0; i < 4; ++i) {
-      results_[fmt::format("roi_grad{}", i)] = NDArray::from(data_.at(fmt::format("feature{}", i)).shape, buffers[static_cast<std::size_t>(i)]);
+      results_[fmt::format("roi_grad{}", i)] =
+          NDArray::from(data_.at(fmt::format("feature{}", i)).shape, buffers[static_cast<std::size_t>(i)]);
     }
   }
 
@@ -111,7 +113,9 @@ class OperatorBench {
       });
     });
     std::vector<std::vector<float>> rows;
-    for (std::size_t i = 0; i < boxes.size(); ++i) rows.emplace_back(soft.begin() + static_cast<std::ptrdiff_t>(i) * 784, soft.begin() + static_cast<std::ptrdiff_t>(i + 1) * 784);
+    for (std::size_t i = 0; i < boxes.size(); ++i)
+      rows.emplace_back(soft.begin() + static_cast<std::ptrdiff_t>(i) * 784,
+                        soft.begin() + static_cast<std::ptrdiff_t>(i + 1) * 784);
     time("paste to RLE", [&] { paste_masks_to_rle(rows, 28, boxes, image); });
     std::vector<std::uint8_t> pixels;
     for (const BitMask& mask : masks) pixels.insert(pixels.end(), mask.pixels.begin(), mask.pixels.end());
@@ -125,7 +129,8 @@ class OperatorBench {
     const double copying = best_seconds([&] {
       parallel_for(0, 64, 1, [&](std::int64_t begin, std::int64_t end) {
         const std::size_t chunk = source.size() / 64;
-        std::memcpy(target.data() + static_cast<std::size_t>(begin) * chunk, source.data() + static_cast<std::size_t>(begin) * chunk,
+        std::memcpy(target.data() + static_cast<std::size_t>(begin) * chunk,
+                    source.data() + static_cast<std::size_t>(begin) * chunk,
                     static_cast<std::size_t>(end - begin) * chunk * sizeof(float));
       });
     });
@@ -137,7 +142,8 @@ class OperatorBench {
         std::vector<float> out(1024);
         const float* rows[4] = {row.data(), row.data(), row.data(), row.data()};
         const float weights[4] = {0.1f, 0.2f, 0.3f, 0.4f};
-        for (std::int64_t i = begin * 20000; i < end * 20000; ++i) row_ops().weighted_sum(rows, weights, 4, 1024, false, out.data());
+        for (std::int64_t i = begin * 20000; i < end * 20000; ++i)
+          row_ops().weighted_sum(rows, weights, 4, 1024, false, out.data());
       });
     });
     fmt::print("limit arithmetic {:.6g}\n", 2.0 * 4 * 1024 * 20000 * threads / adding);

@@ -34,7 +34,8 @@ train="$work/s/annotations/instances_train.json:$work/s/images/train"
 val="$work/s/annotations/instances_val.json:$work/s/images/val"
 sets=(DATASETS.TRAIN "('$train',)" DATASETS.TEST "('$val',)" INPUT.MIN_SIZE_TRAIN "(64,)" INPUT.MIN_SIZE_TEST 64 SEED 7
       SOLVER.MAX_ITER 2 SOLVER.IMS_PER_BATCH 2 MODEL.WEIGHTS "" MODEL.ROI_HEADS.NUM_CLASSES 5
-      MODEL.ROI_HEADS.SCORE_THRESH_TEST 0.0 MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE 32 MODEL.ROI_BOX_HEAD.FC_DIM 32 MODEL.ROI_MASK_HEAD.CONV_DIM 16)
+      MODEL.ROI_HEADS.SCORE_THRESH_TEST 0.0 MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE 32
+      MODEL.ROI_BOX_HEAD.FC_DIM 32 MODEL.ROI_MASK_HEAD.CONV_DIM 16)
 # A ResNet-50 of few channels, so that every block is there and nothing takes long.
 narrow=(MODEL.RESNETS.STEM_OUT_CHANNELS 16 MODEL.RESNETS.RES2_OUT_CHANNELS 32 MODEL.RESNETS.WIDTH_PER_GROUP 8
         MODEL.BACKBONE.FREEZE_AT 0)
@@ -64,9 +65,11 @@ expect 1 "runs on data sets only" "$fm" predict --config-file "$work/fast/config
   --weights "$work/fast/model_final.pth" --json "$work/s/images/val"
 
 # Deformable stages, plain and modulated with two groups of offsets; with groups of channels in the cascade.
-expect 0 "Overall training speed" train_small Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5.yaml dconv "${pyramid[@]}" SOLVER.MAX_ITER 3
+expect 0 "Overall training speed" train_small Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5.yaml dconv "${pyramid[@]}" \
+  SOLVER.MAX_ITER 3
 expect 0 "res3.0.conv2_offset.weight" "$fm" info weights "$work/dconv/model_final.pth"
-expect 0 "Overall training speed" train_small Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5.yaml dconv2 "${pyramid[@]}" SOLVER.MAX_ITER 3 \
+expect 0 "Overall training speed" train_small Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5.yaml dconv2 "${pyramid[@]}" \
+  SOLVER.MAX_ITER 3 \
   MODEL.RESNETS.DEFORM_MODULATED True MODEL.RESNETS.DEFORM_NUM_GROUPS 2 MODEL.RESNETS.NUM_GROUPS 2 \
   MODEL.RESNETS.WIDTH_PER_GROUP 4
 expect 0 "Average Precision" "$fm" train --eval-only --config-file "$work/dconv2/config.yaml" \

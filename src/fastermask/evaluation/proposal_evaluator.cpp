@@ -15,7 +15,8 @@ constexpr const char* kProposalEvaluator = "evaluation.coco_evaluation";
 
 ProposalEvaluator::ProposalEvaluator(const std::string& annotation_file, std::string output_folder)
     : truth_(std::make_shared<const CocoGroundTruth>(CocoGroundTruth::read(annotation_file, {false, false}))),
-      recall_(truth_), output_folder_(std::move(output_folder)) {}
+      recall_(truth_),
+      output_folder_(std::move(output_folder)) {}
 
 void ProposalEvaluator::add(std::int64_t image_id, const Detections& proposals) {
   recall_.add(image_id, proposals.boxes);

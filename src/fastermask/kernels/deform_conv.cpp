@@ -49,10 +49,15 @@ float deform_sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
 class DeformGrid {
  public:
   DeformGrid(const DeformShape& shape, const DeformParams& params)
-      : shape_(shape), params_(params), taps_(params.kernel * params.kernel), rows_(deform_output_size(shape.height, params)),
-        columns_(deform_output_size(shape.width, params)), offset_channels_(deform_offset_channels(params)) {
+      : shape_(shape),
+        params_(params),
+        taps_(params.kernel * params.kernel),
+        rows_(deform_output_size(shape.height, params)),
+        columns_(deform_output_size(shape.width, params)),
+        offset_channels_(deform_offset_channels(params)) {
     FASTERMASK_CHECK(params.offset_groups > 0 && shape.channels % params.offset_groups == 0,
-                     "deform_conv: {} channels cannot be divided into {} offset groups", shape.channels, params.offset_groups);
+                     "deform_conv: {} channels cannot be divided into {} offset groups", shape.channels,
+                     params.offset_groups);
   }
 
   int taps() const { return taps_; }
@@ -61,7 +66,8 @@ class DeformGrid {
   int output_columns() const { return columns_; }
   std::int64_t pixels_an_image() const { return static_cast<std::int64_t>(rows_) * columns_; }
   std::size_t image_floats() const {
-    return static_cast<std::size_t>(shape_.height) * static_cast<std::size_t>(shape_.width) * static_cast<std::size_t>(shape_.channels);
+    return static_cast<std::size_t>(shape_.height) * static_cast<std::size_t>(shape_.width) *
+           static_cast<std::size_t>(shape_.channels);
   }
   int offset_channels() const { return offset_channels_; }
 
@@ -72,7 +78,8 @@ class DeformGrid {
     const float* moved = offsets + 2 * (group * taps_ + tap);
     const int y = row * params_.stride - params_.padding + tap / params_.kernel * params_.dilation;
     const int x = column * params_.stride - params_.padding + tap % params_.kernel * params_.dilation;
-    return deform_corners(static_cast<float>(y) + moved[0], static_cast<float>(x) + moved[1], shape_.height, shape_.width);
+    return deform_corners(static_cast<float>(y) + moved[0], static_cast<float>(x) + moved[1], shape_.height,
+                          shape_.width);
   }
 
   // The tap's weight: 1 in v1.

@@ -7,12 +7,12 @@
 namespace fastermask {
 
 struct DeformParams {
-  int kernel = 3;         // K
+  int kernel = 3;  // K
   int stride = 1;
   int padding = 1;
   int dilation = 1;
-  int offset_groups = 1;  // G: consecutive C / G channels share their offsets
-  bool modulated = false; // v2: a weight for each tap, the sigmoid of a further channel
+  int offset_groups = 1;   // G: consecutive C / G channels share their offsets
+  bool modulated = false;  // v2: a weight for each tap, the sigmoid of a further channel
 };
 
 struct DeformShape {

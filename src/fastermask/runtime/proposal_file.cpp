@@ -41,7 +41,8 @@ Proposals proposals_of_image(const PickleValue& boxes, const PickleValue& logits
   result.logits = logits.as_array().to_floats();
   const auto count = static_cast<std::int64_t>(result.logits.size());
   if (corners.size() != 4 * count || (count > 0 && corners.shape != Shape{count, 4})) {
-    fail<DataError>("proposals: {}: boxes must be [{}, 4] for {} scores, got {}", where, count, count, to_string(corners.shape));
+    fail<DataError>("proposals: {}: boxes must be [{}, 4] for {} scores, got {}", where, count, count,
+                    to_string(corners.shape));
   }
   const std::vector<float> numbers = corners.to_floats();
   for (std::size_t i = 0; i < result.logits.size(); ++i) {
@@ -62,8 +63,8 @@ void load_proposal_file(const std::string& path, ProposalStore& store) {
   const auto& boxes = proposal_list(tree, "boxes", "boxes", path);
   const auto& logits = proposal_list(tree, "objectness_logits", "scores", path);
   if (boxes.size() != ids.size() || logits.size() != ids.size()) {
-    fail<DataError>("proposals: {}: {} ids, {} sets of boxes and {} of scores; there must be equally many", path, ids.size(),
-                    boxes.size(), logits.size());
+    fail<DataError>("proposals: {}: {} ids, {} sets of boxes and {} of scores; there must be equally many", path,
+                    ids.size(), boxes.size(), logits.size());
   }
   const PickleValue* mode = tree.find("bbox_mode");
   const std::int64_t bbox_mode = mode == nullptr || mode->is_none() ? 0 : mode->as_int();
@@ -111,22 +112,26 @@ void ProposalStore::add(std::int64_t image_id, const Proposals& proposals, const
     sorted.logits.push_back(proposals.logits[i]);
   }
   if (!images_.emplace(image_id, std::move(sorted)).second) {
-    fail<DataError>("proposals: {}: there are proposals for image {} already, from this file or one before it", where, image_id);
+    fail<DataError>("proposals: {}: there are proposals for image {} already, from this file or one before it", where,
+                    image_id);
   }
 }
 
 std::vector<Proposals> ProposalStore::for_batch(const Batch& batch, int topk, double min_box_size) const {
   if (batch.image_ids.size() != batch.image_sizes.size()) {
-    fail<DataError>("proposals: pictures without an image id have no proposals in a file: this model runs on data sets "
-                    "only ('fastermask evaluate')");
+    fail<DataError>(
+        "proposals: pictures without an image id have no proposals in a file: this model runs on data sets "
+        "only ('fastermask evaluate')");
   }
   const auto min_size = static_cast<float>(min_box_size);
   std::vector<Proposals> results(batch.image_ids.size());
   for (std::size_t i = 0; i < results.size(); ++i) {
     const auto found = images_.find(batch.image_ids[i]);
     if (found == images_.end()) {
-      fail<DataError>("proposals: there are none for image {} ({}) among those of {} images; check DATASETS.PROPOSAL_FILES_TRAIN "
-                      "and PROPOSAL_FILES_TEST", batch.image_ids[i], batch.file_names[i], images_.size());
+      fail<DataError>(
+          "proposals: there are none for image {} ({}) among those of {} images; check DATASETS.PROPOSAL_FILES_TRAIN "
+          "and PROPOSAL_FILES_TEST",
+          batch.image_ids[i], batch.file_names[i], images_.size());
     }
     const Proposals& all = found->second;
     for (std::size_t p = 0; p < all.size() && results[i].size() < static_cast<std::size_t>(topk); ++p) {
@@ -145,7 +150,8 @@ std::shared_ptr<const ProposalStore> load_proposal_store(const Config& config, b
   const char* key = training ? "PROPOSAL_FILES_TRAIN" : "PROPOSAL_FILES_TEST";
   const auto& files = training ? config.datasets.proposal_files_train : config.datasets.proposal_files_test;
   if (files.empty()) {
-    fail<ConfigError>("config: DATASETS.{} is empty; MODEL.LOAD_PROPOSALS needs a file of proposals for each data set", key);
+    fail<ConfigError>("config: DATASETS.{} is empty; MODEL.LOAD_PROPOSALS needs a file of proposals for each data set",
+                      key);
   }
   if (training && config.input.crop.enabled) {
     fail<ConfigError>("config: INPUT.CROP.ENABLED: not supported together with MODEL.LOAD_PROPOSALS; set it to False");
@@ -156,12 +162,14 @@ std::shared_ptr<const ProposalStore> load_proposal_store(const Config& config, b
   return std::make_shared<const ProposalStore>(ProposalStore::load(files));
 }
 
-void save_proposals(const std::string& path, const std::vector<std::int64_t>& images, const std::vector<Proposals>& proposals) {
+void save_proposals(const std::string& path, const std::vector<std::int64_t>& images,
+                    const std::vector<Proposals>& proposals) {
   PickleValue ids = PickleValue::list(), boxes = PickleValue::list(), logits = PickleValue::list();
   for (std::size_t i = 0; i < images.size(); ++i) {
     const auto count = static_cast<std::int64_t>(proposals[i].size());
     ids.push_back(PickleValue::integer(images[i]));
-    boxes.push_back(PickleValue::array(NDArray::from({count, 4}, reinterpret_cast<const float*>(proposals[i].boxes.data()))));
+    boxes.push_back(
+        PickleValue::array(NDArray::from({count, 4}, reinterpret_cast<const float*>(proposals[i].boxes.data()))));
     logits.push_back(PickleValue::array(NDArray::from({count}, proposals[i].logits)));
   }
   PickleValue tree = PickleValue::dict();

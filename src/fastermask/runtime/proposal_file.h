@@ -17,10 +17,10 @@ namespace fastermask {
 // Immutable once made: threads may share it.
 class ProposalStore {
  public:
-  // Reads detectron2's and Detectron1's proposal files: a pickled dict of "ids" (or "indexes"), "boxes" [P, 4] an image,
-  // "objectness_logits" (or "scores") [P] an image and "bbox_mode" (0 XYXY, 1 XYWH; XYXY when missing). Names are looked
-  // up as those of weights are (weights/locate.h). Throws WeightsError or DataError naming the file for anything else,
-  // and when two files have proposals for one image.
+  // Reads detectron2's and Detectron1's proposal files: a pickled dict of "ids" (or "indexes"), "boxes" [P, 4] an
+  // image, "objectness_logits" (or "scores") [P] an image and "bbox_mode" (0 XYXY, 1 XYWH; XYXY when missing). Names
+  // are looked up as those of weights are (weights/locate.h). Throws WeightsError or DataError naming the file for
+  // anything else, and when two files have proposals for one image.
   static ProposalStore load(const std::vector<std::string>& files);
 
   // Adds one image's proposals, in pixels of the original image. Throws DataError when it has some already.
@@ -43,6 +43,7 @@ std::shared_ptr<const ProposalStore> load_proposal_store(const Config& config, b
 
 // Writes proposals as box_proposals.pkl has them; load() reads it back.
 //   images  [I] ids; proposals [I] in pixels of the original image
-void save_proposals(const std::string& path, const std::vector<std::int64_t>& images, const std::vector<Proposals>& proposals);
+void save_proposals(const std::string& path, const std::vector<std::int64_t>& images,
+                    const std::vector<Proposals>& proposals);
 
 }  // namespace fastermask

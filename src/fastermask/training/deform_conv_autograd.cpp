@@ -24,10 +24,11 @@ class DeformColumns : public torch::autograd::Function<DeformColumns> {
                             const at::Tensor& given_offsets, const Layer* layer) {
     const at::Tensor input = channels_last(given_input), offsets = channels_last(given_offsets);
     context->save_for_backward({input, offsets});
-    context->saved_data["layer"] = std::vector<std::int64_t>{layer->kernel, layer->stride, layer->padding, layer->dilation,
-                                                            layer->offset_groups, layer->modulated};
-    const at::Tensor columns = at::empty(
-        {offsets.size(0) * offsets.size(2) * offsets.size(3), layer->kernel * layer->kernel, input.size(1)}, input.options());
+    context->saved_data["layer"] = std::vector<std::int64_t>{layer->kernel,   layer->stride,        layer->padding,
+                                                             layer->dilation, layer->offset_groups, layer->modulated};
+    const at::Tensor columns =
+        at::empty({offsets.size(0) * offsets.size(2) * offsets.size(3), layer->kernel * layer->kernel, input.size(1)},
+                  input.options());
     deform_columns(deform_shape(input), deform_params(*layer), input.data_ptr<float>(), offsets.data_ptr<float>(),
                    columns.data_ptr<float>());
     return columns;

@@ -32,7 +32,8 @@ class PreciseBnHook : public TrainerHook {
     const bool last = record.iteration + 1 == trainer.max_iteration();
     if (!last && (period == 0 || (record.iteration + 1) % period != 0)) return;
     const Config& config = trainer.config();
-    LoaderOptions options = make_training_loader_options(config, trainer.model().network().size_divisibility, trainer.seed());
+    LoaderOptions options =
+        make_training_loader_options(config, trainer.model().network().size_divisibility, trainer.seed());
     options.batch_size /= config.solver.accumulate;
     // Batches of its own, as a function of the iteration: a resumed run takes the same ones.
     const std::shared_ptr<const Dataset> dataset(std::shared_ptr<const Dataset>(), &trainer.dataset());

@@ -44,6 +44,7 @@ class RoiAlignParity : public ::testing::Test {
     const FeatureLevel level{x.data(), 2, 16, 20, 3, 0.25f};
     roi_align_forward({&level, 1}, rois, params, output.data());
     EXPECT_LE(largest_difference(output, y), kTolerance) << key;
+    worst_forward = std::max(worst_forward, static_cast<double>(largest_difference(output, y)));
     ref_roi_align_forward({&level, 1}, rois, params, output.data());
     EXPECT_LE(largest_difference(output, y), kTolerance) << key << " (plain twin)";
 
@@ -51,12 +52,19 @@ class RoiAlignParity : public ::testing::Test {
     const FeatureLevelGradient gradient{grad.data(), 2, 16, 20, 3, 0.25f};
     roi_align_backward({&gradient, 1}, rois, params, gy.data());
     EXPECT_LE(largest_difference(grad, gx), gradient_tolerance(gx)) << key;
+    worst_backward = std::max(worst_backward, static_cast<double>(largest_difference(grad, gx)));
     std::fill(grad.begin(), grad.end(), 0.0f);
     ref_roi_align_backward({&gradient, 1}, rois, params, gy.data());
     EXPECT_LE(largest_difference(grad, gx), gradient_tolerance(gx)) << key << " (plain twin)";
   }
 
+  void TearDown() override {
+    std::printf("[  worst   ] roi_align forward: %.2g, backward: %.2g\n", worst_forward, worst_backward);
+  }
+
   NamedArrays arrays;
+  double worst_forward = 0;
+  double worst_backward = 0;
 };
 
 TEST_F(RoiAlignParity, EqualsTheReferenceForwardAndBackward) {
@@ -96,10 +104,13 @@ TEST_F(RoiAlignParity, EqualsTheReferencePoolerOverFourLevels) {
   std::vector<float> output(expected.size());
   roi_align_forward(levels, rois, RoiAlignParams{}, output.data());
   EXPECT_LE(largest_difference(output, expected), kTolerance);
+  worst_forward = static_cast<double>(largest_difference(output, expected));
 
   roi_align_backward(gradients, rois, RoiAlignParams{}, channels_last(arrays.at("pooler.gy")).data());
   for (std::size_t l = 0; l < 4; ++l) {
-    EXPECT_LE(largest_difference(grads[l], channels_last(arrays.at("pooler.gf" + std::to_string(l)))), kTolerance) << l;
+    const auto difference = largest_difference(grads[l], channels_last(arrays.at("pooler.gf" + std::to_string(l))));
+    EXPECT_LE(difference, kTolerance) << l;
+    worst_backward = std::max(worst_backward, static_cast<double>(difference));
   }
 }
 

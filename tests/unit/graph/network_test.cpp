@@ -57,7 +57,8 @@ TEST(Network, EveryShippedConfigIsBuilt) {
   int built = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(FASTERMASK_SOURCE_DIR "/configs")) {
     if (entry.path().extension() != ".yaml") continue;
-    EXPECT_GT(summarise(build_network(load_config(entry.path().string())), {256, 320}, 10, 5).parameters, 1000000) << entry.path();
+    const Network network = build_network(load_config(entry.path().string()));
+    EXPECT_GT(summarise(network, {256, 320}, 10, 5).parameters, 1000000) << entry.path();
     ++built;
   }
   EXPECT_GE(built, 79);
@@ -85,8 +86,9 @@ TEST(Network, DeformableStagesHaveOffsetsBesideTheirConvolutions) {
 }
 
 TEST(Network, ModulatedDeformableStagesHaveThreeNumbersATap) {
-  const Network network = build_network(load_config("Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5.yaml",
-                                                    {"MODEL.RESNETS.DEFORM_MODULATED", "True", "MODEL.RESNETS.DEFORM_NUM_GROUPS", "2"}));
+  const Network network =
+      build_network(load_config("Misc/mask_rcnn_R_50_FPN_1x_dconv_c3-c5.yaml",
+                                {"MODEL.RESNETS.DEFORM_MODULATED", "True", "MODEL.RESNETS.DEFORM_NUM_GROUPS", "2"}));
   EXPECT_EQ(shape_of(network, "backbone.bottom_up.res4.0.conv2_offset.weight"), (Shape{54, 256, 3, 3}));
 }
 

@@ -69,9 +69,9 @@ TEST(DeformColumns, MovesEachTapByItsOwnOffset) {
   std::vector<float> offsets(6 * 18), columns(6 * 9);
   deform_columns(shape, params, input.data(), offsets.data(), columns.data());
   EXPECT_THAT(std::vector<float>(columns.begin(), columns.begin() + 9), ElementsAre(0, 0, 0, 0, 1, 2, 0, 4, 5));
-  offsets[2 * 4 + 1] = 0.5f;                                     // pixel 0, centre tap: right
-  offsets[2 * 5] = 1;                                            // right tap: down
-  offsets[2 * 8] = std::numeric_limits<float>::quiet_NaN();      // lower right tap: nowhere
+  offsets[2 * 4 + 1] = 0.5f;                                 // pixel 0, centre tap: right
+  offsets[2 * 5] = 1;                                        // right tap: down
+  offsets[2 * 8] = std::numeric_limits<float>::quiet_NaN();  // lower right tap: nowhere
   offsets[2 * 7] = std::numeric_limits<float>::infinity();
   deform_columns(shape, params, input.data(), offsets.data(), columns.data());
   EXPECT_THAT(std::vector<float>(columns.begin(), columns.begin() + 9), ElementsAre(0, 0, 0, 0, 1.5, 5, 0, 0, 0));
@@ -93,7 +93,8 @@ TEST(DeformColumns, GradientsEqualDifferences) {
     const auto weights = deform_numbers(c.column_size(), 3, 1);
     std::vector<float> grad_input(c.input_size()), grad_offsets(c.offset_size(), 7);
     deform_columns_backward_input(c.shape, c.params, offsets.data(), weights.data(), grad_input.data());
-    deform_columns_backward_offsets(c.shape, c.params, input.data(), offsets.data(), weights.data(), grad_offsets.data());
+    deform_columns_backward_offsets(c.shape, c.params, input.data(), offsets.data(), weights.data(),
+                                    grad_offsets.data());
     const auto difference = [&](float& value, double step) {
       const float kept = value;
       value = static_cast<float>(kept + step);
@@ -135,16 +136,24 @@ TEST(DeformColumns, DoNotDependOnTheNumberOfThreads) {
 TEST(DeformColumns, RefusesWhatDoesNotFit) {
   DeformParams params;
   params.offset_groups = 3;
-  EXPECT_THAT([&] { deform_columns({1, 4, 4, 4}, params, nullptr, nullptr, nullptr); },
-              ThrowsMessage<Error>("deform_conv: 4 channels cannot be divided into 3 offset groups"));
-  EXPECT_THAT([] { deform_output_size(2, {5, 1, 0, 1, 1, false}); }, ThrowsMessage<Error>(HasSubstr("too few for a kernel of 5")));
+  EXPECT_THAT(
+      [&] {
+        deform_columns({1, 4, 4, 4}, params, nullptr, nullptr, nullptr);
+      },
+      ThrowsMessage<Error>("deform_conv: 4 channels cannot be divided into 3 offset groups"));
+  EXPECT_THAT(
+      [] {
+        deform_output_size(2, {5, 1, 0, 1, 1, false});
+      },
+      ThrowsMessage<Error>(HasSubstr("too few for a kernel of 5")));
 }
 
 TEST(RowOps, DotGivesTheSameBitsOnEveryInstructionSet) {
   const auto a = deform_numbers(203, 1, 1), b = deform_numbers(203, 2, 1);
   for (const std::ptrdiff_t n : {std::ptrdiff_t{0}, std::ptrdiff_t{7}, std::ptrdiff_t{64}, std::ptrdiff_t{203}}) {
     double expected = 0;
-    for (std::ptrdiff_t i = 0; i < n; ++i) expected += static_cast<double>(a[static_cast<std::size_t>(i)]) * b[static_cast<std::size_t>(i)];
+    for (std::ptrdiff_t i = 0; i < n; ++i)
+      expected += static_cast<double>(a[static_cast<std::size_t>(i)]) * b[static_cast<std::size_t>(i)];
     const float got = row_ops().dot(a.data(), b.data(), n);
     EXPECT_NEAR(got, expected, 1e-5);
     EXPECT_EQ(row_ops(Isa::generic).dot(a.data(), b.data(), n), got);

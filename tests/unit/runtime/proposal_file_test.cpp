@@ -95,9 +95,10 @@ TEST(ProposalStore, ReadsWhatSaveProposalsWrites) {
 
 TEST(ProposalStore, SaysWhatIsMissing) {
   const ProposalStore store = store_of(proposal_tree());
-  EXPECT_EQ(complaint([&] { store.for_batch(batch_of(3), 10, 0); }),
-            "proposals: there are none for image 3 (a.jpg) among those of 2 images; check DATASETS.PROPOSAL_FILES_TRAIN and "
-            "PROPOSAL_FILES_TEST");
+  EXPECT_EQ(
+      complaint([&] { store.for_batch(batch_of(3), 10, 0); }),
+      "proposals: there are none for image 3 (a.jpg) among those of 2 images; check DATASETS.PROPOSAL_FILES_TRAIN and "
+      "PROPOSAL_FILES_TEST");
   Batch nameless = batch_of(7);
   nameless.image_ids.clear();
   EXPECT_THAT(complaint([&] { store.for_batch(nameless, 10, 0); }), HasSubstr("runs on data sets only"));
@@ -111,8 +112,10 @@ TEST(ProposalStore, RefusesFilesOfAnotherKind) {
   };
   EXPECT_THAT(complaint([] { store_of(PickleValue::list()); }), HasSubstr("must hold a dict, got list"));
   EXPECT_THAT(complaint([] { store_of(PickleValue::dict()); }), HasSubstr("there must be a list 'ids' (or 'indexes')"));
-  EXPECT_THAT(complaint_about("bbox_mode", PickleValue::integer(4)), HasSubstr("bbox_mode must be 0 (XYXY) or 1 (XYWH), got 4"));
-  EXPECT_THAT(complaint_about("ids", PickleValue::list({PickleValue::integer(7)})), HasSubstr("1 ids, 2 sets of boxes"));
+  EXPECT_THAT(complaint_about("bbox_mode", PickleValue::integer(4)),
+              HasSubstr("bbox_mode must be 0 (XYXY) or 1 (XYWH), got 4"));
+  EXPECT_THAT(complaint_about("ids", PickleValue::list({PickleValue::integer(7)})),
+              HasSubstr("1 ids, 2 sets of boxes"));
   EXPECT_THAT(complaint_about("ids", PickleValue::list({PickleValue::string("x"), PickleValue::integer(7)})),
               HasSubstr("image ids must be numbers, got 'x'"));
   EXPECT_THAT(complaint_about("ids", PickleValue::list({PickleValue::integer(7), PickleValue::integer(7)})),
@@ -129,10 +132,12 @@ TEST(ProposalStore, BelongsToModelsWithGivenProposalsOnly) {
   config.model.load_proposals = true;
   config.model.proposal_generator.name = "PrecomputedProposals";
   EXPECT_EQ(complaint([&] { load_proposal_store(config, false); }),
-            "config: DATASETS.PROPOSAL_FILES_TEST is empty; MODEL.LOAD_PROPOSALS needs a file of proposals for each data set");
+            "config: DATASETS.PROPOSAL_FILES_TEST is empty; MODEL.LOAD_PROPOSALS needs a file of proposals for each "
+            "data set");
   config.datasets.proposal_files_train = {"nowhere.pkl"};
   config.input.crop.enabled = true;
-  EXPECT_THAT(complaint([&] { load_proposal_store(config, true); }), HasSubstr("INPUT.CROP.ENABLED: not supported together"));
+  EXPECT_THAT(complaint([&] { load_proposal_store(config, true); }),
+              HasSubstr("INPUT.CROP.ENABLED: not supported together"));
 }
 
 }  // namespace

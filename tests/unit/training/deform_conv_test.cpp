@@ -24,7 +24,8 @@ at::Tensor channels_first(const at::Tensor& nhwc) { return nhwc.permute({0, 3, 1
 
 // Five elements and the sum of absolute values, as recorded.
 void expect_recorded(const at::Tensor& got, const std::vector<double>& elements, double sum) {
-  const at::Tensor flat = (got.dim() == 4 && got.stride(1) == 1 ? got.permute({0, 2, 3, 1}) : got).detach().reshape({-1});
+  const at::Tensor flat =
+      (got.dim() == 4 && got.stride(1) == 1 ? got.permute({0, 2, 3, 1}) : got).detach().reshape({-1});
   const std::int64_t n = flat.size(0), places[] = {0, 1, n / 3, n / 2, n - 1};
   for (std::size_t i = 0; i < 5; ++i) EXPECT_NEAR(flat[places[i]].item<double>(), elements[i], 5e-6) << places[i];
   EXPECT_NEAR(flat.abs().to(at::kDouble).sum().item<double>(), sum, 1e-5 * sum + 1e-6);
@@ -73,7 +74,8 @@ TEST(DeformableConvolution, VersionTwoWithGroupsEqualsTorchvisions) {
   expect_recorded(run.output, {0.374123, 0.854544, 0.278488, 0.141796, 0.762265}, 53.9749);
   expect_recorded(run.input.grad(), {0.171306, 0.0329311, 0.164966, 0.15584, 0.200055}, 64.1312);
   expect_recorded(run.offsets.grad().slice(1, 0, 36).permute({0, 2, 3, 1}).contiguous(), {0, 0, 0, 0, 0}, 53.9905);
-  expect_recorded(run.offsets.grad().slice(1, 36, 54).permute({0, 2, 3, 1}).contiguous(), {0, -0.0073267, 0, 0, 0}, 4.36398);
+  expect_recorded(run.offsets.grad().slice(1, 36, 54).permute({0, 2, 3, 1}).contiguous(), {0, -0.0073267, 0, 0, 0},
+                  4.36398);
   expect_recorded(run.weight.grad().contiguous(), {0.275141, -0.423548, -0.684242, 0.187069, 0.217061}, 20.989);
   expect_recorded(run.bias.grad(), {0.112813, -0.012532, -0.012532, -0.135595, -0.233971}, 0.494911);
 }
@@ -88,7 +90,8 @@ TEST(DeformableConvolution, StartsAsAPlainConvolution) {
     const ParameterStore store(network, 1);
     TorchGraphExecutor executor(network.dense, store);
     const at::Tensor input = channels_first(waves({2, 7, 8, 4}, 0.37, 0.1));
-    const at::Tensor plain = at::relu(at::conv2d(input, store.tensor("a.weight"), {}, 2, 1, 1, 2)) * (modulated ? 0.5 : 1);
+    const at::Tensor plain =
+        at::relu(at::conv2d(input, store.tensor("a.weight"), {}, 2, 1, 1, 2)) * (modulated ? 0.5 : 1);
     const at::Tensor got = executor.forward(input, true)[0];
     EXPECT_LT((got - plain).abs().max().item<double>(), 1e-5);
     got.sum().backward();
