@@ -2,6 +2,8 @@
 // val2017, outlines like hand-drawn ones, detections that are near, doubled or stray. Seeded.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -46,6 +46,9 @@ cat >masks.json <<'END'
 [{"image_id": 9, "category_id": 5, "score": 1,
   "segmentation": {"size": [10, 20], "counts": [82, 4, 6, 4, 6, 4, 6, 4, 84]}}]
 END
+# One of the two proposed; and the cat called a dog.
+sed 's/"score": 1,/"score": 1, "bbox": [8, 2, 4, 4],/' masks.json >masks_and_boxes.json
+sed '/0.9}/s/"category_id": 3/"category_id": 5/; /0.8}/d' boxes.json >swapped.json
 
 expect 0 " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.750" "$fm" cocoeval --gt gt.json --dt boxes.json
 expect 0 " Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = -1.000" "$fm" cocoeval --gt gt.json --dt boxes.json
@@ -56,6 +59,36 @@ expect 0 "maxDets=100 ] = 0.500" "$fm" cocoeval --gt gt.json --dt masks.json
 "$fm" cocoeval --gt gt.json --dt boxes.json --json 2>/dev/null >boxes.out || complain "--json must succeed"
 [ "$(head -c 1 boxes.out)" = "{" ] || complain "--json must print one JSON document alone"
 grep -qF '"stats": [' boxes.out && grep -qF '"dog": {' boxes.out || complain "--json must hold stats and per_class"
+
+# Free parameters: other thresholds, sizes, images.
+expect 0 "area=   all | maxDets=100 ] = 0.750" "$fm" cocoeval --gt gt.json --dt boxes.json --iou-thresholds 0.3,0.6
+expect 0 "area= small | maxDets=100 ] = 1.000" "$fm" cocoeval --gt gt.json --dt boxes.json --area-ranges all:0:1e10,small:20:50
+expect 0 "maxDets=100 ] = 1.000" "$fm" cocoeval --gt gt.json --dt boxes.json --image-ids 9
+expect 2 "--area-ranges must be label:low:high" "$fm" cocoeval --gt gt.json --dt boxes.json --area-ranges small:9
+expect 1 "IoU thresholds must be in [0, 1], got 50" "$fm" cocoeval --gt gt.json --dt boxes.json --iou-thresholds 50
+expect 1 "recall thresholds must rise from 0 to 1" "$fm" cocoeval --gt gt.json --dt boxes.json --recall-points 0.5,0.1
+
+# Other metrics.
+expect 0 "| 75.000 | 75.000 | 75.000 |" "$fm" cocoeval --gt gt.json --dt boxes.json --metric voc12 --per-class
+expect 0 '"AP50": 0.7' "$fm" cocoeval --gt gt.json --dt boxes.json --metric voc07 --json
+expect 0 '"AR@100": 1.0' "$fm" cocoeval --gt gt.json --dt boxes.json --metric proposals --json
+expect 0 '"ARs@5": 1.0' "$fm" cocoeval --gt gt.json --dt masks_and_boxes.json --metric proposals --max-dets 5 --json
+expect 2 "--metric voc07 evaluates boxes" "$fm" cocoeval --gt gt.json --dt masks.json --metric voc07 --task segm
+expect 1 "no image has neg_category_ids" "$fm" cocoeval --gt gt.json --dt boxes.json --metric lvis
+sed 's/"width": 20}/"width": 20, "neg_category_ids": [], "not_exhaustive_category_ids": []}/g; s/"name": "dog"/"name": "dog", "frequency": "r"/' gt.json >lvis.json
+expect 0 "area=   all | maxDets=300 catIds=  r] = 1.000" "$fm" cocoeval --gt lvis.json --dt boxes.json --metric lvis
+expect 0 '"APr": 0.99999' "$fm" cocoeval --gt lvis.json --dt boxes.json --metric lvis --json
+expect 0 "maxDets=100 ] = 0.500" "$fm" cocoeval --gt gt.json --dt masks.json --boundary
+expect 2 "--boundary compares masks" "$fm" cocoeval --gt gt.json --dt boxes.json --boundary
+expect 0 " classification        1   +0.250" "$fm" cocoeval --gt gt.json --dt boxes.json --errors
+expect 0 " cat taken for dog: 1" "$fm" cocoeval --gt gt.json --dt swapped.json --errors
+expect 0 '"AP_gain": 0.25' "$fm" cocoeval --gt gt.json --dt boxes.json --errors --json
+
+# The page.
+expect 0 "maxDets=100 ] = 0.750" "$fm" cocoeval --gt gt.json --dt boxes.json --report page.html
+grep -qF '<h2>Errors</h2>' page.html && grep -qF '<polyline' page.html || complain "--report must hold errors and curves"
+expect 2 "--images are for the page" "$fm" cocoeval --gt gt.json --dt boxes.json --images .
+expect 2 "--report goes with" "$fm" cocoeval --gt gt.json --dt boxes.json --metric voc07 --report page.html
 
 gzip -k boxes.json gt.json
 expect 0 "= 0.750" "$fm" cocoeval --gt gt.json.gz --dt boxes.json.gz

@@ -7,38 +7,12 @@
 #include "fastermask/base/file.h"
 #include "fastermask/base/log.h"
 #include "fastermask/cli/data_picture.h"
+#include "fastermask/report/html_text.h"
 
 namespace fastermask::cli {
 namespace {
 
 constexpr std::size_t kPagePictures = 12;
-
-std::string escape_html(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
-  }
-  return out;
-}
-
-std::string base64(const std::string& bytes) {
-  static const char* const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      out += i + k > bytes.size() ? '=' : digits[group >> (18 - 6 * k) & 63];
-    }
-  }
-  return out;
-}
 
 std::string class_chart(const DatasetStats& stats) {
   std::int64_t most = 1;
@@ -75,8 +49,10 @@ std::string sample_pictures(const Dataset& dataset) {
     try {
       const Random random(1, RandomPurpose::augmentation);
       const Image picture = annotated_picture(dataset, record, options, random);
-      out += fmt::format("<figure><img src=\"data:image/jpeg;base64,{}\"><figcaption>image {}</figcaption></figure>\n",
-                         base64(encode_image(picture, ImageFileKind::jpeg, PixelFormat::bgr, 85)), record.id);
+      const std::string jpeg = encode_image(picture, ImageFileKind::jpeg, PixelFormat::bgr, 85);
+      out += "<figure><img src=\"data:image/jpeg;base64,";
+      append_base64(out, jpeg);
+      out += fmt::format("\"><figcaption>image {}</figcaption></figure>\n", record.id);
     } catch (const DataError& error) {
       log_warning("data.stats", "Left out of the page: {}", error.what());
     }

@@ -44,6 +44,10 @@ CocoEvaluator::CocoEvaluator(std::shared_ptr<const CocoGroundTruth> truth, CocoE
   const std::size_t count = state_->truth->images().size();
   state_->images.resize(count);
   state_->evaluated.assign(count, state_->params.image_ids.empty() ? 1 : 0);
+  if (state_->params.federated && !state_->truth->is_federated()) {
+    fail<DataError>("ground truth: {}: no image has neg_category_ids, which LVIS's evaluation needs",
+                    state_->truth->name());
+  }
   for (const std::int64_t id : state_->params.image_ids) state_->evaluated[state_->image_index(id)] = 1;
   for (const GroundTruthAnnotation& annotation : state_->truth->annotations()) {
     if (annotation.id == 0) {

@@ -32,11 +32,19 @@ struct CocoEvalParams {
   std::vector<double> keypoint_sigmas;     // [keypoints], OKS fall-off of each
   std::vector<std::int64_t> image_ids;     // images to evaluate; empty: all of the ground truth
   bool use_ignore_field = false;           // heed the annotations' "ignore" as well as "iscrowd"; pycocotools does not
+  // LVIS's rules: annotations say which categories were looked for in an image. Detections of others are passed over;
+  // where a category was not annotated to the end, those that find nothing are, too. The file must have the lists.
+  bool federated = false;
+  bool boundary = false;  // segm: IoU is the lower of the masks' and that of their rims (Boundary AP, arXiv:2103.16562)
+  int max_detections_per_image = 0;        // over all categories, before anything else; 0: no limit
   bool segm_area_from_box = false;         // a mask's size is its bbox's, as pycocotools takes it when a record has both
 
   // COCO's: IoU 0.50:0.05:0.95, 101 recall points, all / small (< 32^2) / medium (< 96^2) / large, 1, 10, 100
   // detections; keypoints: no small, 20 detections, the sigmas of COCO's 17 person keypoints.
   static CocoEvalParams defaults(IouType type);
+
+  // LVIS's (lvis-api lvis/eval.py): federated, the best 300 detections of an image, "ignore" heeded.
+  static CocoEvalParams lvis(IouType type);
 };
 
 struct CocoEvalResult {

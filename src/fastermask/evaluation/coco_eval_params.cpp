@@ -41,11 +41,30 @@ CocoEvalParams CocoEvalParams::defaults(IouType type) {
   return params;
 }
 
+CocoEvalParams CocoEvalParams::lvis(IouType type) {
+  constexpr int kLvisDetections = 300;
+  CocoEvalParams params = defaults(type);
+  params.max_detections = {kLvisDetections};
+  params.max_detections_per_image = kLvisDetections;
+  params.federated = true;
+  params.use_ignore_field = true;
+  return params;
+}
+
 void check_eval_params(const CocoEvalParams& params) {
   const std::size_t thresholds = params.iou_thresholds.size();
   FASTERMASK_CHECK(thresholds >= 1 && thresholds <= kMaxIouThresholds,
                    "evaluation: there must be 1 to {} IoU thresholds, got {}", kMaxIouThresholds, thresholds);
   FASTERMASK_CHECK(!params.recall_thresholds.empty(), "evaluation: there must be at least one recall threshold");
+  for (const double threshold : params.iou_thresholds) {
+    FASTERMASK_CHECK(threshold >= 0 && threshold <= 1, "evaluation: IoU thresholds must be in [0, 1], got {}", threshold);
+  }
+  for (std::size_t r = 0; r < params.recall_thresholds.size(); ++r) {
+    const double recall = params.recall_thresholds[r];
+    const double below = r == 0 ? 0 : params.recall_thresholds[r - 1];
+    FASTERMASK_CHECK(recall >= below && recall <= 1, "evaluation: recall thresholds must rise from 0 to 1, got {} after {}",
+                     recall, below);
+  }
   FASTERMASK_CHECK(!params.area_ranges.empty(), "evaluation: there must be at least one area range");
   FASTERMASK_CHECK(!params.max_detections.empty(), "evaluation: there must be at least one limit on detections");
   for (std::size_t m = 0; m < params.max_detections.size(); ++m) {
@@ -54,6 +73,13 @@ void check_eval_params(const CocoEvalParams& params) {
     FASTERMASK_CHECK(limit > below, "evaluation: limits on detections must be positive and rising, got {} after {}", limit,
                      below);
   }
+  FASTERMASK_CHECK(params.max_detections_per_image >= 0,
+                   "evaluation: the limit on an image's detections must not be negative, got {}",
+                   params.max_detections_per_image);
+  FASTERMASK_CHECK(!params.boundary || params.iou_type == IouType::segm,
+                   "evaluation: Boundary AP compares masks, not {}", iou_type_name(params.iou_type));
+  FASTERMASK_CHECK(!params.federated || params.use_categories,
+                   "evaluation: federated ground truth (LVIS) cannot be evaluated with all categories as one");
   FASTERMASK_CHECK(params.iou_type != IouType::keypoints || !params.keypoint_sigmas.empty(),
                    "evaluation: comparing keypoints needs the sigma of each keypoint");
   for (const double sigma : params.keypoint_sigmas) {

@@ -23,6 +23,8 @@ struct GroundTruthImage {
   int width = 0;
   std::uint32_t first_annotation = 0;  // into CocoGroundTruth::annotations()
   std::uint32_t annotation_count = 0;
+  std::vector<int> absent_categories;      // LVIS "neg_category_ids": looked for and not there; category indices, rising
+  std::vector<int> incomplete_categories;  // LVIS "not_exhaustive_category_ids": not every instance is annotated
 };
 
 struct GroundTruthAnnotation {
@@ -60,6 +62,10 @@ class CocoGroundTruth {
   const std::vector<GroundTruthImage>& images() const { return images_; }                  // [I] ascending id
   const std::vector<std::int64_t>& category_ids() const { return category_ids_; }          // [C] ascending
   const std::vector<std::string>& category_names() const { return category_names_; }       // [C]
+  // [C] LVIS "frequency": 'r'are, 'c'ommon or 'f'requent; 0 where the file does not say.
+  const std::vector<char>& category_frequencies() const { return category_frequencies_; }
+  // True when the images list the categories that were looked for, as LVIS's do.
+  bool is_federated() const { return federated_; }
   const std::vector<GroundTruthAnnotation>& annotations() const { return annotations_; }   // [A] by image, then category
 
   // Index of an id, or -1.
@@ -86,6 +92,8 @@ class CocoGroundTruth {
   std::vector<GroundTruthImage> images_;
   std::vector<std::int64_t> category_ids_;
   std::vector<std::string> category_names_;
+  std::vector<char> category_frequencies_;
+  bool federated_ = false;
   std::vector<GroundTruthAnnotation> annotations_;
   AnnotationTable table_;  // masks only
   std::vector<double> keypoints_;

@@ -79,8 +79,29 @@ double ImageMatcher::detection_area(const DetectionRecord& detection) const {
   return detection.xywh[2] * detection.xywh[3];
 }
 
+// Leaves out what does not count whatever it finds: beyond the image's limit, or (LVIS) of a category that was not looked
+// for in the image.
+void ImageMatcher::keep_counted(std::size_t image, std::vector<const DetectionRecord*>& detections) const {
+  const std::size_t limit = static_cast<std::size_t>(params_.max_detections_per_image);
+  if (limit > 0 && detections.size() > limit) {
+    std::stable_sort(detections.begin(), detections.end(),
+                     [](const auto* a, const auto* b) { return a->score > b->score; });
+    detections.resize(limit);
+  }
+  if (!params_.federated) return;
+  const std::vector<int>& absent = truth_.images()[image].absent_categories;
+  const Span<const GroundTruthAnnotation> annotations = truth_.annotations_of(image);
+  const auto not_looked_for = [&](const DetectionRecord* detection) {
+    if (std::binary_search(absent.begin(), absent.end(), detection->category)) return false;
+    return std::none_of(annotations.begin(), annotations.end(),
+                        [&](const GroundTruthAnnotation& annotation) { return annotation.category == detection->category; });
+  };
+  detections.erase(std::remove_if(detections.begin(), detections.end(), not_looked_for), detections.end());
+}
+
 void ImageMatcher::match(std::size_t image, std::vector<const DetectionRecord*> detections, MatchedImage& out) {
   for (const DetectionRecord* detection : detections) check(*detection, truth_.images()[image]);
+  keep_counted(image, detections);
   const bool by_category = params_.use_categories;
   if (!by_category) {  // pycocotools joins the categories' lists one after another
     std::stable_sort(detections.begin(), detections.end(),
@@ -104,6 +125,8 @@ void ImageMatcher::match(std::size_t image, std::vector<const DetectionRecord*> 
     out.cells.push_back({by_category ? category : 0, static_cast<std::uint32_t>(cell_.size())});
     for (const DetectionRecord* detection : cell_) out.scores.push_back(detection->score);
     out.bits.resize(out.scores.size() * ranges);
+    const std::vector<int>& incomplete = truth_.images()[image].incomplete_categories;
+    incomplete_ = params_.federated && std::binary_search(incomplete.begin(), incomplete.end(), category);
     match_cell(&out.bits[(out.scores.size() - cell_.size()) * ranges]);
   }
 }
@@ -149,7 +172,7 @@ void ImageMatcher::match_area_range(std::size_t range, MatchBits* bits) {
   const std::size_t stride = params_.area_ranges.size();
   for (std::size_t d = 0; d < cell_.size(); ++d) {
     std::uint32_t excused = excused_[d];
-    if (areas_[d] < area.low || areas_[d] > area.high) excused |= ~matched_[d];
+    if (incomplete_ || areas_[d] < area.low || areas_[d] > area.high) excused |= ~matched_[d];
     bits[d * stride].right = matched_[d] & ~excused;
     bits[d * stride].wrong = ~matched_[d] & ~excused & all_thresholds_;
   }

@@ -56,7 +56,9 @@ class SimilarityMatrix {
   const CocoEvalParams& params_;
   std::vector<double> values_;
   std::vector<MaskRuns> truth_runs_;
+  std::vector<MaskRuns> truth_rims_;
   MaskRuns detection_runs_;
+  MaskRuns detection_rim_;
   std::vector<double> terms_;
 };
 
@@ -73,6 +75,7 @@ class ImageMatcher {
 
  private:
   void check(const DetectionRecord& detection, const GroundTruthImage& image) const;
+  void keep_counted(std::size_t image, std::vector<const DetectionRecord*>& detections) const;
   double detection_area(const DetectionRecord& detection) const;
   void match_cell(MatchBits* bits);
   void match_area_range(std::size_t range, MatchBits* bits);
@@ -86,6 +89,7 @@ class ImageMatcher {
   std::vector<double> areas_;                         // [D]
   std::vector<double> best_;                          // [D] highest similarity to any ground truth
   std::vector<const GroundTruthAnnotation*> truths_;  // [G]
+  bool incomplete_ = false;                           // the category is not annotated to the end in this image
   std::vector<std::uint8_t> ignored_;                 // [G] at the current area range
   std::vector<std::uint8_t> last_ignored_;            // [G] at the one before
   std::vector<std::uint32_t> order_;                  // [G] those that count first

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "fastermask/evaluation/coco_match.h"
+#include "fastermask/kernels/rle.h"
 
 namespace fastermask {
 namespace {
@@ -97,13 +98,19 @@ void SimilarityMatrix::compare_boxes(Span<const DetectionRecord* const> detectio
 void SimilarityMatrix::compare_masks(Span<const DetectionRecord* const> detections,
                                      Span<const GroundTruthAnnotation* const> truths) {
   if (truth_runs_.size() < truths.size()) truth_runs_.resize(truths.size());
-  for (std::size_t g = 0; g < truths.size(); ++g) truth_runs_[g].assign(truth_.mask(*truths[g]));
+  if (params_.boundary && truth_rims_.size() < truths.size()) truth_rims_.resize(truths.size());
+  for (std::size_t g = 0; g < truths.size(); ++g) {
+    const Rle mask = truth_.mask(*truths[g]);
+    truth_runs_[g].assign(mask);
+    if (params_.boundary) truth_rims_[g].assign(rle_boundary(mask, boundary_distance(mask.height, mask.width)));
+  }
   const double lowest = *std::min_element(params_.iou_thresholds.begin(), params_.iou_thresholds.end());
   const double surely_below = lowest * (1 - 1e-9);
   double* value = values_.data();
   for (const DetectionRecord* detection : detections) {
     detection_runs_.assign(detection->mask);
     const double area = static_cast<double>(detection_runs_.area());
+    bool has_rim = false;  // drawn when it is needed
     for (std::size_t g = 0; g < truths.size(); ++g, ++value) {
       const MaskRuns& runs = truth_runs_[g];
       const double truth_area = static_cast<double>(runs.area());
@@ -111,7 +118,19 @@ void SimilarityMatrix::compare_masks(Span<const DetectionRecord* const> detectio
       const double least_union = truths[g]->crowd ? area : area + truth_area - most;
       if (most == 0 || most < surely_below * least_union) continue;
       const double both = static_cast<double>(MaskRuns::intersection(detection_runs_, runs));
-      if (both > 0) *value = both / (truths[g]->crowd ? area : area + truth_area - both);
+      if (!(both > 0)) continue;
+      *value = both / (truths[g]->crowd ? area : area + truth_area - both);
+      if (!params_.boundary) continue;
+      if (!has_rim) {
+        const Rle& mask = detection->mask;
+        detection_rim_.assign(rle_boundary(mask, boundary_distance(mask.height, mask.width)));
+      }
+      has_rim = true;
+      const double rim_area = static_cast<double>(detection_rim_.area());
+      const double truth_rim_area = static_cast<double>(truth_rims_[g].area());
+      const double rims = static_cast<double>(MaskRuns::intersection(detection_rim_, truth_rims_[g]));
+      const double rim_iou = rims > 0 ? rims / (truths[g]->crowd ? rim_area : rim_area + truth_rim_area - rims) : 0;
+      *value = std::min(*value, rim_iou);
     }
   }
 }

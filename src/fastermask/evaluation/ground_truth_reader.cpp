@@ -2,6 +2,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 
@@ -105,29 +106,38 @@ class GroundTruthReader {
     return fmt::format("{} number {}", what, number);
   }
 
+  struct CategoryFields {
+    std::int64_t id = 0;
+    std::string name;
+    char frequency = 0;
+  };
+
   void read_categories(json::Scanner& scanner) {
-    std::vector<std::pair<std::int64_t, std::string>> categories;
+    std::vector<CategoryFields> categories;
     for_each_object(scanner, "categories", "category", [&](od::object object) {
-      std::pair<std::int64_t, std::string> category;
+      CategoryFields category;
       RequiredFields fields;
       ej::for_each_member(object, [&](od::raw_json_string key, od::value value) {
         if (key.unsafe_is_equal(kIdField)) {
-          category.first = ej::read_integer(value, kIdField);
+          category.id = ej::read_integer(value, kIdField);
           fields.seen(kIdField);
         } else if (key.unsafe_is_equal(kNameField)) {
-          category.second = ej::read_text(value, kNameField);
+          category.name = ej::read_text(value, kNameField);
+        } else if (key.unsafe_is_equal("frequency")) {
+          category.frequency = read_frequency(value);
         }
       });
       fields.demand({kIdField});
-      if (category.second.empty()) category.second = fmt::format("{}", category.first);
-      if (!truth_.category_index_.emplace(category.first, 0).second) truth_problem("the id is used twice");
+      if (category.name.empty()) category.name = fmt::format("{}", category.id);
+      if (!truth_.category_index_.emplace(category.id, 0).second) truth_problem("the id is used twice");
       categories.push_back(std::move(category));
     });
-    std::stable_sort(categories.begin(), categories.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (auto& [id, name] : categories) {
+    std::stable_sort(categories.begin(), categories.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    for (auto& [id, name, frequency] : categories) {
       truth_.category_index_[id] = static_cast<int>(truth_.category_ids_.size());
       truth_.category_ids_.push_back(id);
       truth_.category_names_.push_back(std::move(name));
+      truth_.category_frequencies_.push_back(frequency);
     }
   }
 
@@ -143,15 +153,40 @@ class GroundTruthReader {
           image.height = read_extent(value, "height");
         } else if (key.unsafe_is_equal("width")) {
           image.width = read_extent(value, "width");
+        } else if (key.unsafe_is_equal("neg_category_ids")) {
+          read_category_list(value, "neg_category_ids", image.absent_categories);
+          truth_.federated_ = true;
+        } else if (key.unsafe_is_equal("not_exhaustive_category_ids")) {
+          read_category_list(value, "not_exhaustive_category_ids", image.incomplete_categories);
         }
       });
       fields.demand({kIdField});
       if (!truth_.image_index_.emplace(image.id, 0).second) truth_problem("the id is used twice");
-      truth_.images_.push_back(image);
+      truth_.images_.push_back(std::move(image));
     });
     std::sort(truth_.images_.begin(), truth_.images_.end(),
               [](const GroundTruthImage& a, const GroundTruthImage& b) { return a.id < b.id; });
     for (std::size_t i = 0; i < truth_.images_.size(); ++i) truth_.image_index_[truth_.images_[i].id] = static_cast<int>(i);
+  }
+
+  static char read_frequency(od::value value) {
+    const std::string text = ej::read_text(value, "frequency");
+    if (text != "r" && text != "c" && text != "f") truth_problem("frequency must be r, c or f, got '{}'", text);
+    return text.front();
+  }
+
+  void read_category_list(od::value value, const char* name, std::vector<int>& categories) {
+    ej::read_numbers(value, name, numbers_);
+    categories.clear();
+    for (const double id : numbers_) {
+      const bool whole = std::abs(id) < 9e15 && id == std::floor(id);
+      const int category = whole ? truth_.find_category(static_cast<std::int64_t>(id)) : -1;
+      if (category < 0) {
+        truth_problem("{}: {} is not among the {} categories of the file", name, id, truth_.category_ids_.size());
+      }
+      categories.push_back(category);
+    }
+    std::sort(categories.begin(), categories.end());
   }
 
   static int read_extent(od::value value, const char* name) {

@@ -18,21 +18,24 @@ bool unpack_plain_rle_text(std::string_view text, std::uint64_t pixels, std::vec
   const char* const end = at + text.size();
   while (at < end) {
     unsigned group = static_cast<unsigned>(static_cast<unsigned char>(*at++)) - '0';
-    if (group >= 64) return false;
-    std::int64_t value = group & 0x1f;
-    int bits = 5;
-    while ((group & 0x20) != 0) {
-      if (at == end || bits > 35) return false;
-      group = static_cast<unsigned>(static_cast<unsigned char>(*at++)) - '0';
+    // One group, as most numbers are: its 5 bits with their sign.
+    std::int64_t value = static_cast<std::int64_t>((group & 0x1f) ^ 0x10) - 0x10;
+    if (group >= 0x20) {  // more groups follow, or the character is none of the alphabet
       if (group >= 64) return false;
-      value |= static_cast<std::int64_t>(group & 0x1f) << bits;
-      bits += 5;
+      value = group & 0x1f;
+      int bits = 5;
+      while ((group & 0x20) != 0) {
+        if (at == end || bits > 35) return false;
+        group = static_cast<unsigned>(static_cast<unsigned char>(*at++)) - '0';
+        if (group >= 64) return false;
+        value |= static_cast<std::int64_t>(group & 0x1f) << bits;
+        bits += 5;
+      }
+      value -= static_cast<std::int64_t>((group >> 4) & 1u) << bits;
     }
-    value -= static_cast<std::int64_t>((group >> 4) & 1u) << bits;
     if (count > 2) value += out[count - 2];
-    if (value < 0) return false;
+    if (static_cast<std::uint64_t>(value) > 0xffffffffu) return false;  // negative ones, too
     sum += value;
-    if (sum > 0xffffffff) return false;
     out[count++] = value;
   }
   if (static_cast<std::uint64_t>(sum) != pixels) return false;

@@ -64,6 +64,12 @@ Rle rle_flip_vertical(const Rle& rle);
 // floor((x + 0.5) * in / out)).
 Rle rle_resize_nearest(const Rle& rle, ImageSize size);
 
+// The set pixels that are at most `distance` pixels (along rows, columns or both) from one that is not set, or from
+// outside the image: what is left when the mask is eroded by a square of 2 distance + 1 and taken from itself. As
+// Boundary IoU has it (arXiv:2103.16562), whose distance is `ratio` of the image's diagonal, rounded, at least 1.
+Rle rle_boundary(const Rle& rle, int distance);
+int boundary_distance(int height, int width, double ratio = 0.02);
+
 // The part of the mask inside [x0, x0 + width) x [y0, y0 + height), which must lie in the mask (Error otherwise).
 Rle rle_crop(const Rle& rle, int y0, int x0, int height, int width);
 

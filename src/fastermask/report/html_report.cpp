@@ -12,6 +12,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
 #include "fastermask/report/html_page.h"
+#include "fastermask/report/html_text.h"
 #include "fastermask/report/metrics_history.h"
 
 namespace fastermask {
@@ -141,20 +142,6 @@ std::string report_data_json(const ReportInput& input) {
     append_json_string(out, input.gallery[i].caption);
   }
   return out + "]}";
-}
-
-void append_base64(std::string& out, std::string_view bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  out.reserve(out.size() + bytes.size() / 3 * 4 + 8);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = bytes.size() - i;
-    const auto byte = [&](std::size_t k) { return k < left ? static_cast<unsigned char>(bytes[i + k]) : 0U; };
-    const unsigned triple = (byte(0) << 16U) | (byte(1) << 8U) | byte(2);
-    out += kDigits[triple >> 18U];
-    out += kDigits[(triple >> 12U) & 63U];
-    out += left > 1 ? kDigits[(triple >> 6U) & 63U] : '=';
-    out += left > 2 ? kDigits[triple & 63U] : '=';
-  }
 }
 
 const char* picture_type(const ReportPicture& picture, std::size_t index) {

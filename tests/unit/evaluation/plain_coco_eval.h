@@ -21,6 +21,7 @@ struct Instance {
   double area = 0;
   double score = 0;                 // detections
   bool crowd = false;               // ground truth
+  bool excused = false;             // detections: LVIS does not punish it when it finds nothing
   int num_keypoints = 0;            // ground truth
   std::vector<std::uint8_t> pixels; // any fixed order
   std::vector<double> keypoints;    // x, y, visibility
@@ -124,7 +125,7 @@ inline CellOutcome match_cell(std::vector<Instance> detections, const std::vecto
       taken[static_cast<std::size_t>(match)] = true;
       outcome.counts = !ignored[static_cast<std::size_t>(match)];
     } else {
-      outcome.counts = !(detection.area < area[0] || detection.area > area[1]);
+      outcome.counts = !(detection.excused || detection.area < area[0] || detection.area > area[1]);
     }
     cell.detections.push_back(outcome);
   }
