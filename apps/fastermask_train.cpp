@@ -1,5 +1,5 @@
-// The program `fastermask-train`: the commands that run networks on LibTorch. People start it as `fastermask train`, so it
-// calls itself that in what it prints.
+// The program `fastermask-train`: the commands that run networks on LibTorch. People start it as `fastermask train`, so
+// it calls itself that in what it prints.
 #include "fastermask/cli/command.h"
 
 int main(int argc, char** argv) {

@@ -90,10 +90,12 @@ inline std::string number_list(const std::vector<double>& numbers) {
 inline std::string truth_text(const GeneratedSet& set) {
   std::string text = "{\"images\": [";
   for (int i = 0; i < set.images; ++i) {
-    text += fmt::format("{}{{\"id\": {}, \"height\": {}, \"width\": {}}}", i == 0 ? "" : ", ", 100 + 7 * i, set.height, set.width);
+    text += fmt::format("{}{{\"id\": {}, \"height\": {}, \"width\": {}}}", i == 0 ? "" : ", ", 100 + 7 * i, set.height,
+                        set.width);
   }
   text += "], \"categories\": [";
-  for (int i = 0; i < set.categories; ++i) text += fmt::format("{}{{\"id\": {}, \"name\": \"c{}\"}}", i == 0 ? "" : ", ", i + 1, i);
+  for (int i = 0; i < set.categories; ++i)
+    text += fmt::format("{}{{\"id\": {}, \"name\": \"c{}\"}}", i == 0 ? "" : ", ", i + 1, i);
   text += "], \"annotations\": [";
   for (std::size_t i = 0; i < set.objects.size(); ++i) {
     const GeneratedObject& object = set.objects[i];

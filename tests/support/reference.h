@@ -16,7 +16,8 @@ inline std::string reference_folder() {
 
 }  // namespace fastermask::testing_support
 
-// First line of a test that needs the reference numbers: FASTERMASK_NEEDS_REFERENCE(folder); then folder + "/golden/..."
-#define FASTERMASK_NEEDS_REFERENCE(folder)                                              \
-  const std::string folder = ::fastermask::testing_support::reference_folder();         \
+// First line of a test that needs the reference numbers: FASTERMASK_NEEDS_REFERENCE(folder); then folder +
+// "/golden/..."
+#define FASTERMASK_NEEDS_REFERENCE(folder)                                      \
+  const std::string folder = ::fastermask::testing_support::reference_folder(); \
   if (folder.empty()) GTEST_SKIP() << "skipped: FASTERMASK_REFERENCE is not set"

@@ -34,8 +34,8 @@ void convert_run(const ConvertOptions& options) {
   const std::string found = convert_rename_word(file.names);
   if (!options.rename.empty()) {
     if (found != options.rename) {
-      fail<UsageError>("convert: {}: names must be {}'s for --rename {}, they look like {}'s", file.path, options.rename,
-                       options.rename, found);
+      fail<UsageError>("convert: {}: names must be {}'s for --rename {}, they look like {}'s", file.path,
+                       options.rename, options.rename, found);
     }
     convert_names(file);
   } else if (file.names != WeightNames::detectron2) {

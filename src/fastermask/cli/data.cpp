@@ -32,7 +32,8 @@ ImageSize parse_image_size(const std::string& text) {
   ImageSize size;
   size.width = number(0, end);
   if (size.width > 0 && end < text.size() && text[end] == 'x') size.height = number(end + 1, end);
-  if (size.height == 0 || end != text.size()) fail<UsageError>("--size must be WIDTHxHEIGHT, such as 256x256, got '{}'", text);
+  if (size.height == 0 || end != text.size())
+    fail<UsageError>("--size must be WIDTHxHEIGHT, such as 256x256, got '{}'", text);
   return size;
 }
 

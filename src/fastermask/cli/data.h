@@ -1,5 +1,5 @@
-// The sub-commands of `fastermask data`, one function and one file each. A new one is declared here and added to the list
-// in data.cpp.
+// The sub-commands of `fastermask data`, one function and one file each. A new one is declared here and added to the
+// list in data.cpp.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -113,15 +113,17 @@ void run_data_check(const CheckArguments& arguments) {
 void add_data_check(CLI::App& data) {
   CLI::App* command = data.add_subcommand("check", "Find what is wrong with data sets, and repair annotations");
   auto arguments = std::make_shared<CheckArguments>();
-  command->add_option("datasets", arguments->datasets,
-                      "ANNOTATIONS.json:IMAGE_FOLDER or registered names; of several, pictures in two sets are found, too")
+  command
+      ->add_option("datasets", arguments->datasets,
+                   "ANNOTATIONS.json:IMAGE_FOLDER or registered names; of several, pictures in two sets are found, too")
       ->required();
   command->add_option("--fix", arguments->fix, "write the annotations with all repairs to this file");
   command->add_flag("--json", arguments->json, "print one JSON document");
   command->add_flag("--all{0}", arguments->shown, "show every problem, not only the first five of a kind");
-  command->footer("Every picture is decoded. Exit status 1 when there are errors (warnings alone: 0).\n"
-                  "Example: fastermask data check train.json:images val.json:images\n"
-                  "Example: fastermask data check train.json:images --fix train_repaired.json");
+  command->footer(
+      "Every picture is decoded. Exit status 1 when there are errors (warnings alone: 0).\n"
+      "Example: fastermask data check train.json:images val.json:images\n"
+      "Example: fastermask data check train.json:images --fix train_repaired.json");
   command->callback([arguments] { run_data_check(*arguments); });
 }
 

@@ -12,7 +12,8 @@ Image annotated_picture(const Dataset& dataset, const ImageRecord& record, Mappe
   const GroundTruth& truth = sample.ground_truth;
   DrawOptions draw;
   draw.skeleton = dataset.skeleton;
-  return draw_ground_truth(sample.image, truth.boxes, truth.classes, truth.masks, truth.keypoints, dataset.class_names, draw);
+  return draw_ground_truth(sample.image, truth.boxes, truth.classes, truth.masks, truth.keypoints, dataset.class_names,
+                           draw);
 }
 
 }  // namespace fastermask::cli

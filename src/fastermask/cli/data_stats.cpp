@@ -24,8 +24,9 @@ struct StatsArguments {
 };
 
 Json distribution_json(const Distribution& values) {
-  return {{"min", values.smallest},          {"lower_quartile", values.lower_quartile}, {"median", values.median},
-          {"upper_quartile", values.upper_quartile}, {"max", values.largest},           {"mean", values.mean}};
+  return {{"min", values.smallest},  {"lower_quartile", values.lower_quartile},
+          {"median", values.median}, {"upper_quartile", values.upper_quartile},
+          {"max", values.largest},   {"mean", values.mean}};
 }
 
 Json stats_json(const Dataset& dataset, const DatasetStats& stats) {
@@ -39,7 +40,8 @@ Json stats_json(const Dataset& dataset, const DatasetStats& stats) {
   out["with_polygons"] = stats.with_polygons;
   out["with_rle"] = stats.with_rle;
   out["with_keypoints"] = stats.with_keypoints;
-  out["object_sizes"] = {{"small", stats.small_objects}, {"medium", stats.medium_objects}, {"large", stats.large_objects}};
+  out["object_sizes"] = {
+      {"small", stats.small_objects}, {"medium", stats.medium_objects}, {"large", stats.large_objects}};
   out["image_width"] = distribution_json(stats.image_width);
   out["image_height"] = distribution_json(stats.image_height);
   out["instances_per_image"] = distribution_json(stats.instances_per_image);
@@ -68,7 +70,8 @@ void print_stats(const Dataset& dataset, const DatasetStats& stats) {
   fmt::print("{}\n\n", dataset.name);
   fmt::print("images      {} ({} wider than high, {} without objects)\n", stats.images, stats.wide_images,
              stats.empty_images);
-  fmt::print("instances   {} of {} classes, and {} crowd regions\n", stats.instances, dataset.num_classes(), stats.crowds);
+  fmt::print("instances   {} of {} classes, and {} crowd regions\n", stats.instances, dataset.num_classes(),
+             stats.crowds);
   fmt::print("masks       {} as polygons, {} as RLE, {} none\n", stats.with_polygons, stats.with_rle,
              stats.instances - stats.with_polygons - stats.with_rle);
   if (stats.with_keypoints > 0) fmt::print("keypoints   {} instances with visible ones\n", stats.with_keypoints);
@@ -76,8 +79,10 @@ void print_stats(const Dataset& dataset, const DatasetStats& stats) {
              100 * static_cast<double>(stats.small_objects) / instances,
              100 * static_cast<double>(stats.medium_objects) / instances,
              100 * static_cast<double>(stats.large_objects) / instances);
-  fmt::print("anchors     at short edge 800 the default FPN anchors fit {:.1f} % of the boxes with IoU 0.5, {:.1f} % with 0.7\n\n",
-             100 * stats.anchor_fit_50, 100 * stats.anchor_fit_70);
+  fmt::print(
+      "anchors     at short edge 800 the default FPN anchors fit {:.1f} % of the boxes with IoU 0.5, {:.1f} % with "
+      "0.7\n\n",
+      100 * stats.anchor_fit_50, 100 * stats.anchor_fit_70);
   fmt::print("{:<24}{:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "", "min", "25 %", "median", "75 %", "max", "mean");
   print_distribution("image width", stats.image_width, 0);
   print_distribution("image height", stats.image_height, 0);

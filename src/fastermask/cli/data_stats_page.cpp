@@ -71,11 +71,12 @@ void write_stats_page(const std::string& path, const Dataset& dataset, const Dat
       ".bar div{{background:#3b82c4;height:.9em}} figure{{display:inline-block;margin:.3em}}\n"
       "figcaption{{font-size:12px;color:#666}}\n</style>\n<h1>{0}</h1>\n",
       escape_html(dataset.name));
-  page += fmt::format("<p>{} images ({} without objects), {} instances of {} classes, {} crowd regions. Masks: {} polygons, "
-                      "{} RLE. The default FPN anchors at short edge 800 fit {:.1f} % of the boxes with IoU 0.5, {:.1f} % "
-                      "with 0.7.</p>\n",
-                      stats.images, stats.empty_images, stats.instances, stats.classes.size(), stats.crowds,
-                      stats.with_polygons, stats.with_rle, 100 * stats.anchor_fit_50, 100 * stats.anchor_fit_70);
+  page += fmt::format(
+      "<p>{} images ({} without objects), {} instances of {} classes, {} crowd regions. Masks: {} polygons, "
+      "{} RLE. The default FPN anchors at short edge 800 fit {:.1f} % of the boxes with IoU 0.5, {:.1f} % "
+      "with 0.7.</p>\n",
+      stats.images, stats.empty_images, stats.instances, stats.classes.size(), stats.crowds, stats.with_polygons,
+      stats.with_rle, 100 * stats.anchor_fit_50, 100 * stats.anchor_fit_70);
   page += "<table><tr><th><th>min<th>25 %<th>median<th>75 %<th>max<th>mean</tr>\n";
   page += distribution_row("image width", stats.image_width) + distribution_row("image height", stats.image_height) +
           distribution_row("instances an image", stats.instances_per_image) +

@@ -35,7 +35,8 @@ nlohmann::json to_json(const std::vector<TaskMetrics>& tasks) {
   nlohmann::json json = nlohmann::json::object();
   for (const TaskMetrics& task : tasks) {
     nlohmann::json& values = json[task.task] = nlohmann::json::object();
-    for (const auto& [name, value] : task.metrics) values[name] = std::isnan(value) ? nlohmann::json() : nlohmann::json(value);
+    for (const auto& [name, value] : task.metrics)
+      values[name] = std::isnan(value) ? nlohmann::json() : nlohmann::json(value);
   }
   return json;
 }
@@ -78,7 +79,8 @@ void add_evaluate_command(CLI::App& app) {
   auto options = std::make_shared<EvaluateOptions>();
   command->add_option("--config-file", options->config_file, "YAML config")->required();
   command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
-  command->add_option("--dataset", options->dataset, "data set, or ANNOTATIONS.json:IMAGE_FOLDER; otherwise DATASETS.TEST");
+  command->add_option("--dataset", options->dataset,
+                      "data set, or ANNOTATIONS.json:IMAGE_FOLDER; otherwise DATASETS.TEST");
   command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--output", options->output, "folder for coco_instances_results.json");
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);

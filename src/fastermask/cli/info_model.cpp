@@ -55,7 +55,8 @@ void info_model_print_json(const Network& network, const InfoModelWorkload& load
   if (names) {
     json["arrays"] = nlohmann::ordered_json::array();
     for (const Parameter& parameter : network.parameters()) {
-      json["arrays"].push_back({{"name", parameter.name}, {"shape", parameter.shape}, {"trainable", parameter.trainable}});
+      json["arrays"].push_back(
+          {{"name", parameter.name}, {"shape", parameter.shape}, {"trainable", parameter.trainable}});
     }
   }
   fmt::print("{}\n", json.dump(2));
@@ -65,7 +66,8 @@ void info_model_print_names(const Network& network) {
   std::size_t width = 4;
   for (const Parameter& parameter : network.parameters()) width = std::max(width, parameter.name.size());
   for (const Parameter& parameter : network.parameters()) {
-    fmt::print("{:<{}}  {}{}\n", parameter.name, width, to_string(parameter.shape), parameter.trainable ? "" : "  frozen");
+    fmt::print("{:<{}}  {}{}\n", parameter.name, width, to_string(parameter.shape),
+               parameter.trainable ? "" : "  frozen");
   }
   fmt::print("\n");
 }
@@ -74,15 +76,18 @@ void info_model_print_table(const Network& network, const InfoModelWorkload& loa
   const NetworkSummary summary = summarise(network, load.size, load.proposals, load.detections);
   const auto row = [](const std::string& name, std::int64_t parameters, std::int64_t trainable, std::int64_t flops,
                       const std::string& activations) {
-    fmt::print("{:<16}{:>14}{:>14}{:>12.1f}{:>14}\n", name, parameters, trainable, static_cast<double>(flops) / 1e9, activations);
+    fmt::print("{:<16}{:>14}{:>14}{:>12.1f}{:>14}\n", name, parameters, trainable, static_cast<double>(flops) / 1e9,
+               activations);
   };
   fmt::print("{:<16}{:>14}{:>14}{:>12}{:>14}\n", "part", "parameters", "trainable", "GFLOP", "activations");
   for (const GraphSummary& part : summary.graphs) {
-    row(part.name, part.parameters, part.trainable, part.flops, format_bytes(static_cast<std::uint64_t>(part.activation_bytes)));
+    row(part.name, part.parameters, part.trainable, part.flops,
+        format_bytes(static_cast<std::uint64_t>(part.activation_bytes)));
   }
   row("total", summary.parameters, summary.trainable, summary.flops, "");
-  fmt::print("\nfor one picture of {} x {} (width x height), {} proposals and {} detections; a multiply-add counts as two\n",
-             load.size.width, load.size.height, load.proposals, load.detections);
+  fmt::print(
+      "\nfor one picture of {} x {} (width x height), {} proposals and {} detections; a multiply-add counts as two\n",
+      load.size.width, load.size.height, load.proposals, load.detections);
 }
 
 void info_model_run(const CLI::App& command, const InfoModelOptions& options) {

@@ -94,7 +94,8 @@ void add_info_weights(CLI::App& info) {
   command->add_option("file", options->file, ".pkl, .pth, .safetensors or .npz, or a name such as detectron2://...")
       ->required();
   command->add_flag("--checksum", options->checksum, "CRC-32 of each array and of all; equal in every file format");
-  command->add_flag("--rename", options->rename, "show Caffe2's, torchvision's and mmdetection's names as detectron2's");
+  command->add_flag("--rename", options->rename,
+                    "show Caffe2's, torchvision's and mmdetection's names as detectron2's");
   command->add_flag("--json", options->json, "as one JSON document");
   command->footer("Example: fastermask info weights output/model_final.pth --checksum");
   command->callback([options] { info_weights_run(*options); });

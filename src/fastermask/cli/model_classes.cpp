@@ -12,7 +12,8 @@ namespace fastermask::cli {
 
 ClassList find_model_classes(const Config& config) {
   const auto count = static_cast<std::size_t>(config.model.roi_heads.num_classes);
-  const std::string beside = join_path(std::filesystem::path(config.model.weights).parent_path().string(), "classes.json");
+  const std::string beside =
+      join_path(std::filesystem::path(config.model.weights).parent_path().string(), "classes.json");
   if (is_file(beside)) {
     const ClassList classes = load_class_list(beside);
     if (classes.names.size() == count) return classes;

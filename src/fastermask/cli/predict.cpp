@@ -57,7 +57,8 @@ Detections above_threshold(Detections detections, double threshold) {
 }
 
 // COCO result records of one picture.
-void append_records(const std::string& file, const Detections& detections, const ClassList& classes, nlohmann::json& records) {
+void append_records(const std::string& file, const Detections& detections, const ClassList& classes,
+                    nlohmann::json& records) {
   for (std::size_t d = 0; d < detections.size(); ++d) {
     const Box& box = detections.boxes[d];
     const auto index = static_cast<std::size_t>(detections.classes[d]);
@@ -102,7 +103,10 @@ class OutputNames {
 class PredictRun {
  public:
   PredictRun(const PredictOptions& options, const Config& config)
-      : options_(options), config_(config), detector_(make_torch_detector(config)), classes_(find_model_classes(config)),
+      : options_(options),
+        config_(config),
+        detector_(make_torch_detector(config)),
+        classes_(find_model_classes(config)),
         output_names_(options.output) {}
 
   void process(const std::vector<std::string>& files, const std::vector<Image>& images) {
@@ -111,7 +115,8 @@ class PredictRun {
     const std::vector<Detections> found = detector_->detect(batch, options_.dump.empty() ? nullptr : &dump);
     if (!options_.dump.empty()) save_npz(options_.dump, dump);
     for (std::size_t i = 0; i < files.size(); ++i) {
-      const Detections detections = above_threshold(to_original_image(found[i], images[i].size()), options_.score_threshold);
+      const Detections detections =
+          above_threshold(to_original_image(found[i], images[i].size()), options_.score_threshold);
       if (options_.json) append_records(files[i], detections, classes_, records_);
       if (!options_.output.empty()) draw(files[i], detections);
       total_ += detections.size();
@@ -150,7 +155,8 @@ int run_predict(const PredictOptions& options, const Config& config, const std::
       } catch (const Error& error) {
         failures.emplace_back(error.what());
       }
-      if (batch_files.size() == static_cast<std::size_t>(options.batch) || (i + 1 == files.size() && !batch_files.empty())) {
+      if (batch_files.size() == static_cast<std::size_t>(options.batch) ||
+          (i + 1 == files.size() && !batch_files.empty())) {
         run.process(batch_files, batch_images);
         batch_files.clear();
         batch_images.clear();
@@ -169,7 +175,10 @@ int run_predict(const PredictOptions& options, const Config& config, const std::
 // Tells inputs from KEY VALUE pairs: keys are upper-case words with a dot, or top-level keys such as OUTPUT_DIR.
 std::vector<std::string> split_overrides(std::vector<std::string>& words) {
   const auto is_key = [](const std::string& word) {
-    return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; }) &&
+    return !word.empty() &&
+           std::all_of(
+               word.begin(), word.end(),
+               [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; }) &&
            !path_exists(word) && (word.find('.') != std::string::npos || word.find('_') != std::string::npos);
   };
   const auto first = std::find_if(words.begin(), words.end(), is_key);
@@ -182,13 +191,15 @@ int start_predict(PredictOptions options) {
   const std::vector<std::string> overrides = split_overrides(options.inputs);
   Config config = load_model_config(options.config_file, overrides);
   if (!options.weights.empty()) config.model.weights = options.weights;
-  if (options.precision != "f32") fail<UsageError>("predict: --precision must be f32 in this version, got {}", options.precision);
+  if (options.precision != "f32")
+    fail<UsageError>("predict: --precision must be f32 in this version, got {}", options.precision);
   if (options.output.empty() && !options.json && options.dump.empty()) {
     fail<UsageError>("predict: nothing to do: give --output DIR for drawn pictures, --json for records, or both");
   }
   if (options.inputs.empty()) fail<UsageError>("predict: no INPUT given; name pictures, folders or patterns");
   const std::vector<std::string> files = find_input_files(options.inputs);
-  if (!options.dump.empty() && files.size() != 1) fail<UsageError>("predict: --dump takes one picture, got {}", files.size());
+  if (!options.dump.empty() && files.size() != 1)
+    fail<UsageError>("predict: --dump takes one picture, got {}", files.size());
   set_num_threads(options.threads);
   return run_predict(options, config, files);
 }
@@ -202,7 +213,8 @@ void add_predict_command(CLI::App& app) {
   command->add_option("--config-file", options->config_file, "YAML config")->required();
   command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
   command->add_option("--output", options->output, "folder for the drawn pictures");
-  command->add_option("--score-threshold", options->score_threshold, "detections below it are left out")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--score-threshold", options->score_threshold, "detections below it are left out")
+      ->check(CLI::Range(0.0, 1.0));
   command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--batch", options->batch, "pictures at a time")->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);

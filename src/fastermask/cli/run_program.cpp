@@ -19,8 +19,9 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
-// GNU OpenMP's threads spin for milliseconds between parallel loops, which on a shared machine takes the cores away from
-// the threads that have work. It reads its settings before main() runs, hence the program starts itself anew with them.
+// GNU OpenMP's threads spin for milliseconds between parallel loops, which on a shared machine takes the cores away
+// from the threads that have work. It reads its settings before main() runs, hence the program starts itself anew with
+// them.
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "10000", 1);
@@ -30,7 +31,8 @@ void limit_spinning(char** argv) {
 // Names of the commands (at the top) or options (of a command) that `word` may have meant.
 std::vector<std::string> known_words(const CLI::App& app) {
   std::vector<std::string> words;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) words.push_back(command->get_name());
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    words.push_back(command->get_name());
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
   }

@@ -39,7 +39,8 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
     set_num_threads(options.threads);
     return replay_training_step(options.replay) ? 0 : 1;
   }
-  if (options.config_file.empty()) fail<UsageError>("train: --config-file is required; the configs that come with FasterMask are in configs/");
+  if (options.config_file.empty())
+    fail<UsageError>("train: --config-file is required; the configs that come with FasterMask are in configs/");
   const Config config = load_model_config(options.config_file, overrides_of(command));
   if (options.num_procs * options.num_machines != 1) {
     fail<UsageError>("train: several processes are not supported yet: --num-procs and --num-machines must be 1");
@@ -66,18 +67,23 @@ void add_train_command(CLI::App& app) {
   command->add_flag("--resume", options->resume, "continue from the last checkpoint in OUTPUT_DIR, if there is one");
   command->add_flag("--eval-only", options->eval_only, "evaluate MODEL.WEIGHTS on DATASETS.TEST instead of training");
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
-  command->add_option("--num-procs,--num-gpus", options->num_procs, "training processes on this machine")->check(CLI::PositiveNumber);
-  command->add_option("--num-machines", options->num_machines, "machines that train together")->check(CLI::PositiveNumber);
+  command->add_option("--num-procs,--num-gpus", options->num_procs, "training processes on this machine")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--num-machines", options->num_machines, "machines that train together")
+      ->check(CLI::PositiveNumber);
   command->add_option("--machine-rank", options->machine_rank, "this machine's number, from 0");
   command->add_option("--master-addr", options->master_addr, "address of machine 0");
   command->add_option("--master-port", options->master_port, "port on machine 0");
   command->add_option("--dist-url", options->dist_url, "accepted for detectron2's scripts");
   command->add_option("--device-ids", options->device_ids, "accepted for detectron2's scripts");
-  command->add_option("--replay", options->replay,
-                      "run a step again that a training saved because its values were not finite; needs no --config-file");
-  command->add_option("--dump-step", options->dump_step,
-                      "run one step on the first pictures, without chance, and write its intermediates to this .npz file");
-  command->add_option("--steps", options->steps, "with --dump-step: SGD steps whose losses are written")->check(CLI::PositiveNumber);
+  command->add_option(
+      "--replay", options->replay,
+      "run a step again that a training saved because its values were not finite; needs no --config-file");
+  command->add_option(
+      "--dump-step", options->dump_step,
+      "run one step on the first pictures, without chance, and write its intermediates to this .npz file");
+  command->add_option("--steps", options->steps, "with --dump-step: SGD steps whose losses are written")
+      ->check(CLI::PositiveNumber);
   command->add_option("--sampling", options->sampling, "with --dump-step: how anchors and proposals are chosen")
       ->check(CLI::IsMember({"random", "first_k"}));
   command->footer(

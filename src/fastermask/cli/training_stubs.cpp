@@ -1,4 +1,5 @@
-// `fastermask train|evaluate|predict`: started in fastermask-train, which carries LibTorch and lies beside this program.
+// `fastermask train|evaluate|predict`: started in fastermask-train, which carries LibTorch and lies beside this
+// program.
 
 #include <unistd.h>
 
@@ -18,7 +19,8 @@ void start_training_program(const std::string& command, const std::vector<std::s
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   const std::string program = join_path(std::filesystem::path(self).parent_path().string(), "fastermask-train");
   if (!is_file(program)) {
-    fail("{}: needs {}, which is not there; build with FASTERMASK_TRAINING=ON or install the training package", command, program);
+    fail("{}: needs {}, which is not there; build with FASTERMASK_TRAINING=ON or install the training package", command,
+         program);
   }
   std::vector<std::string> words = {program, command};
   words.insert(words.end(), arguments.begin(), arguments.end());

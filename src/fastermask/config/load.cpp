@@ -97,7 +97,8 @@ class ConfigMerger {
       fail<ConfigError>("config: unknown key '{}'{}; it is called '{}' since VERSION 2", assignment.key, where,
                         renamed->second);
     }
-    for (std::size_t dot = assignment.key.find('.'); dot != std::string::npos; dot = assignment.key.find('.', dot + 1)) {
+    for (std::size_t dot = assignment.key.find('.'); dot != std::string::npos;
+         dot = assignment.key.find('.', dot + 1)) {
       const ConfigKey* key = find_key(keys_, assignment.key.substr(0, dot));
       if (key == nullptr) continue;
       fail<ConfigError>("config: {} must be {}, got a mapping{}", key->name, type_phrase(key->slot), where);
@@ -217,17 +218,20 @@ void check_relations(const ConfigMerger& merger, const Config& config) {
                   fmt::format("must be (width, height) or empty, got {} numbers", config.input.fix_shape.size()));
   }
   if (config.solver.ims_per_batch % config.solver.accumulate != 0) {
-    fail_relation(merger, "SOLVER.IMS_PER_BATCH", fmt::format("must be a multiple of SOLVER.ACCUMULATE, {}, got {}",
-                                                              config.solver.accumulate, config.solver.ims_per_batch));
+    fail_relation(merger, "SOLVER.IMS_PER_BATCH",
+                  fmt::format("must be a multiple of SOLVER.ACCUMULATE, {}, got {}", config.solver.accumulate,
+                              config.solver.ims_per_batch));
   }
   const std::vector<double>& crop = config.input.crop.size;
   if (starts_with(config.input.crop.type, "relative") && *std::max_element(crop.begin(), crop.end()) > 1) {
-    fail_relation(merger, "INPUT.CROP.SIZE", fmt::format("must be in (0, 1] when INPUT.CROP.TYPE is {}, got [{}, {}]",
-                                                         config.input.crop.type, crop[0], crop[1]));
+    fail_relation(merger, "INPUT.CROP.SIZE",
+                  fmt::format("must be in (0, 1] when INPUT.CROP.TYPE is {}, got [{}, {}]", config.input.crop.type,
+                              crop[0], crop[1]));
   }
 }
 
-void merge_assignments(ConfigMerger& merger, Config& config, std::vector<Assignment> assignments, const std::string& file) {
+void merge_assignments(ConfigMerger& merger, Config& config, std::vector<Assignment> assignments,
+                       const std::string& file) {
   upgrade(assignments, file);
   for (const Assignment& assignment : assignments) {
     if (!assignment.key.empty()) merger.merge(assignment);

@@ -55,7 +55,8 @@ struct OneCycleConfig {
   void visit(V& v) {
     v("PCT_START", pct_start, above(0).not_in_detectron2(), "share of the iterations in which the rate rises");
     v("DIV_FACTOR", div_factor, at_least(1).not_in_detectron2(), "the first rate is BASE_LR divided by this");
-    v("FINAL_DIV_FACTOR", final_div_factor, at_least(1).not_in_detectron2(), "the last rate is the first divided by this");
+    v("FINAL_DIV_FACTOR", final_div_factor, at_least(1).not_in_detectron2(),
+      "the last rate is the first divided by this");
   }
 };
 
@@ -97,7 +98,8 @@ struct SolverConfig {
   template <class V>
   void visit(V& v) {
     v("LR_SCHEDULER_NAME", lr_scheduler_name,
-      component({"WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR", "WarmupPolyLR", "OneCycleLR"}), "learning rate schedule");
+      component({"WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR", "WarmupPolyLR", "OneCycleLR"}),
+      "learning rate schedule");
     v("MAX_ITER", max_iter, at_least(0), "iterations of the whole training");
     v("BASE_LR", base_lr, at_least(0), "learning rate after the warm-up");
     v("BASE_LR_END", base_lr_end, at_least(0), "learning rate at the end of WarmupCosineLR");
@@ -106,7 +108,8 @@ struct SolverConfig {
       "of WarmupPolyLR: the rate's share of BASE_LR at the end, kept once reached");
     v.section("ONE_CYCLE", one_cycle);
     v("OPTIMIZER", optimizer, one_of({"SGD", "AdamW"}).not_in_detectron2(), "which optimiser");
-    v("BETAS", betas, in_range(0, 1).not_empty().not_in_detectron2(), "of AdamW: decay of the means of gradients and of squares");
+    v("BETAS", betas, in_range(0, 1).not_empty().not_in_detectron2(),
+      "of AdamW: decay of the means of gradients and of squares");
     v("EPS", eps, above(0).not_in_detectron2(), "of AdamW: keeps the division away from 0");
     v("MOMENTUM", momentum, at_least(0), "momentum of SGD");
     v("NESTEROV", nesterov, any(), "Nesterov's form of momentum");
@@ -124,7 +127,8 @@ struct SolverConfig {
     v("CHECKPOINT_KEEP", checkpoint_keep, at_least(0).not_in_detectron2(),
       "periodic checkpoints to keep, newest first; 0: all");
     v("ACCUMULATE", accumulate, at_least(1).not_in_detectron2(),
-      "parts in which the images of an iteration are computed, one after the other, to need less memory; their gradients "
+      "parts in which the images of an iteration are computed, one after the other, to need less memory; their "
+      "gradients "
       "are averaged");
     v("NON_FINITE", non_finite, one_of({"stop", "rollback"}).not_in_detectron2(),
       "when a loss or gradient is not finite: stop the training, or go back to the last checkpoint at half the rate");

@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double kTolerance = 1;    // pixels over the edge that annotation tools produce by rounding
+constexpr double kTolerance = 1;  // pixels over the edge that annotation tools produce by rounding
 constexpr double kEmptySide = 1e-5;
 
 bool outside_by(const Box& box, ImageSize size, double margin) {
@@ -102,9 +102,9 @@ class AnnotationChecker {
   void check_fields() {
     const auto image = images_.index_of.find(fields_.image_id);
     if (image == images_.index_of.end()) {
-      const bool known_bad = std::any_of(images_.images.begin(), images_.images.end(), [this](const ImageFinding& finding) {
-        return finding.id == fields_.image_id && finding.removed;
-      });
+      const bool known_bad = std::any_of(
+          images_.images.begin(), images_.images.end(),
+          [this](const ImageFinding& finding) { return finding.id == fields_.image_id && finding.removed; });
       removed_ = true;
       if (!known_bad) remove(ProblemKind::unknown_image, fmt::format("image_id {} is not among the images", image_id_));
       return;
@@ -115,7 +115,8 @@ class AnnotationChecker {
       return;
     }
     if (categories_.count(fields_.category_id) == 0) {
-      remove(ProblemKind::unknown_category, fmt::format("category_id {} is not among the categories", fields_.category_id));
+      remove(ProblemKind::unknown_category,
+             fmt::format("category_id {} is not among the categories", fields_.category_id));
       return;
     }
     if (!ids_.insert(fields_.id).second) {
@@ -140,8 +141,8 @@ class AnnotationChecker {
       return;
     }
     if (fields_.dropped_polygons > 0) {
-      const std::string message = fmt::format("{} of its polygons have fewer than 6 numbers or an odd count",
-                                              fields_.dropped_polygons);
+      const std::string message =
+          fmt::format("{} of its polygons have fewer than 6 numbers or an odd count", fields_.dropped_polygons);
       if (fields_.lost_polygons) {
         remove(ProblemKind::short_polygon, message + "; none is left");
         return;
@@ -157,7 +158,8 @@ class AnnotationChecker {
   void check_polygons(Polygons& polygons) {
     clipped_ = false;
     const auto crossing = std::count_if(polygons.begin(), polygons.end(), crosses_itself);
-    if (crossing > 0) add(ProblemKind::crossing_polygon, fmt::format("{} of its polygons cross themselves", crossing), "");
+    if (crossing > 0)
+      add(ProblemKind::crossing_polygon, fmt::format("{} of its polygons cross themselves", crossing), "");
     if (!outside_by(polygons_bounding_box(polygons), frame(), kTolerance)) return;
     Polygons inside;
     for (const Polygon& polygon : polygons) {
@@ -179,11 +181,12 @@ class AnnotationChecker {
                      static_cast<float>(xywh[1] + xywh[3])};
     const Box inside = clip(box, size);
     const std::string numbers = fmt::format("bbox ({:g}, {:g}, {:g}, {:g})", xywh[0], xywh[1], xywh[2], xywh[3]);
-    if (!(xywh[2] > kEmptySide && xywh[3] > kEmptySide && inside.width() > kEmptySide && inside.height() > kEmptySide)) {
+    if (!(xywh[2] > kEmptySide && xywh[3] > kEmptySide && inside.width() > kEmptySide &&
+          inside.height() > kEmptySide)) {
       const auto* polygons = std::get_if<Polygons>(&fields_.segmentation);
       if (polygons == nullptr) {
-        remove(ProblemKind::empty_box, fmt::format("{} is empty or outside the picture of {}x{}", numbers, size.width,
-                                                   size.height));
+        remove(ProblemKind::empty_box,
+               fmt::format("{} is empty or outside the picture of {}x{}", numbers, size.width, size.height));
         return;
       }
       add(ProblemKind::empty_box, numbers + " is empty or outside the picture", "take the box of its polygons");
@@ -191,8 +194,8 @@ class AnnotationChecker {
       return;
     }
     if (!outside_by(box, size, kTolerance)) return;
-    add(ProblemKind::box_outside, fmt::format("{} reaches over the edge of the picture of {}x{}", numbers, size.width,
-                                              size.height),
+    add(ProblemKind::box_outside,
+        fmt::format("{} reaches over the edge of the picture of {}x{}", numbers, size.width, size.height),
         "cut it at the edge");
     set_box(inside);
   }
@@ -273,9 +276,10 @@ CategoryTable check_categories(const DatasetLocation& location, const std::vecto
   return ids;
 }
 
-std::vector<std::string> check_annotations(const DatasetLocation& location, const std::vector<std::string_view>& elements,
-                                           std::string_view text, const CategoryTable& categories,
-                                           const ImageTable& images, CheckReport& report) {
+std::vector<std::string> check_annotations(const DatasetLocation& location,
+                                           const std::vector<std::string_view>& elements, std::string_view text,
+                                           const CategoryTable& categories, const ImageTable& images,
+                                           CheckReport& report) {
   report.annotations = static_cast<std::int64_t>(elements.size());
   AnnotationChecker checker(location, text, categories, images, report);
   coco::ObjectParser parser;

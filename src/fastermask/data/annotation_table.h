@@ -1,6 +1,6 @@
 // Annotations of a whole data set in flat arrays: one small row an annotation, and pools for the numbers of polygons,
-// run lengths and keypoints. Polygon coordinates with at most two decimals (all of COCO) are kept as whole hundredths in
-// 32 bits, which loses nothing: n / 100.0 is the very double that reading the decimal text gives.
+// run lengths and keypoints. Polygon coordinates with at most two decimals (all of COCO) are kept as whole hundredths
+// in 32 bits, which loses nothing: n / 100.0 is the very double that reading the decimal text gives.
 #pragma once
 
 #include <array>
@@ -49,7 +49,8 @@ class AnnotationTable {
   // Appends one row of another table.
   void add_from(const AnnotationTable& other, const AnnotationRow& row);
 
-  // Rearranges the rows: row i becomes the former row order[i]. Rows not named are lost (their numbers stay in the pools).
+  // Rearranges the rows: row i becomes the former row order[i]. Rows not named are lost (their numbers stay in the
+  // pools).
   void arrange(const std::vector<std::uint32_t>& order);
 
   // Gives back memory reserved while growing.

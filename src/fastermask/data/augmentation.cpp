@@ -52,10 +52,12 @@ void check_crop(const AugmentationOptions& options) {
   const double width = options.crop_width;
   const bool relative = options.crop == CropMode::relative || options.crop == CropMode::relative_range;
   if (relative && !(height > 0 && height <= 1 && width > 0 && width <= 1)) {
-    fail<ConfigError>("config: INPUT.CROP.SIZE must be shares in (0, 1] for relative crops, got ({}, {})", height, width);
+    fail<ConfigError>("config: INPUT.CROP.SIZE must be shares in (0, 1] for relative crops, got ({}, {})", height,
+                      width);
   }
   if (options.crop == CropMode::absolute && !(height >= 1 && width >= 1)) {
-    fail<ConfigError>("config: INPUT.CROP.SIZE must be at least one pixel for absolute crops, got ({}, {})", height, width);
+    fail<ConfigError>("config: INPUT.CROP.SIZE must be at least one pixel for absolute crops, got ({}, {})", height,
+                      width);
   }
   if (options.crop == CropMode::absolute_range && !(height >= 1 && height <= width)) {
     fail<ConfigError>("config: INPUT.CROP.SIZE must be (lowest, highest) in pixels for absolute_range, got ({}, {})",
@@ -78,8 +80,8 @@ CropTransform choose_crop(const AugmentationOptions& options, ImageSize size, Ra
 int choose_short_edge(const AugmentationOptions& options, Random& random) {
   if (options.min_sizes.empty()) fail<ConfigError>("config: INPUT.MIN_SIZE_TRAIN must name at least one size");
   if (!options.min_size_range) {
-    return options.min_sizes[static_cast<std::size_t>(
-        random.uniform_int(static_cast<std::int64_t>(options.min_sizes.size())))];
+    return options
+        .min_sizes[static_cast<std::size_t>(random.uniform_int(static_cast<std::int64_t>(options.min_sizes.size())))];
   }
   if (options.min_sizes.size() != 2 || options.min_sizes[0] > options.min_sizes[1]) {
     fail<ConfigError>("config: INPUT.MIN_SIZE_TRAIN must be (lowest, highest) when MIN_SIZE_TRAIN_SAMPLING is range");
@@ -194,14 +196,13 @@ Polygons apply_transforms(const Transforms& transforms, Polygons polygons) {
 
 Rle apply_transforms(const Transforms& transforms, Rle mask) {
   for (const Transform& transform : transforms) {
-    std::visit(
-        Overloaded{[&](const ResizeTransform& resize) { mask = rle_resize_nearest(mask, resize.to); },
-                   [&](const HorizontalFlip&) { mask = rle_flip_horizontal(mask); },
-                   [&](const VerticalFlip&) { mask = rle_flip_vertical(mask); },
-                   [&](const CropTransform& crop) {
-                     mask = rle_crop(mask, crop.y, crop.x, crop.to.height, crop.to.width);
-                   }},
-        transform);
+    std::visit(Overloaded{[&](const ResizeTransform& resize) { mask = rle_resize_nearest(mask, resize.to); },
+                          [&](const HorizontalFlip&) { mask = rle_flip_horizontal(mask); },
+                          [&](const VerticalFlip&) { mask = rle_flip_vertical(mask); },
+                          [&](const CropTransform& crop) {
+                            mask = rle_crop(mask, crop.y, crop.x, crop.to.height, crop.to.width);
+                          }},
+               transform);
   }
   return mask;
 }

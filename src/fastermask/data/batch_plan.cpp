@@ -8,10 +8,15 @@ namespace fastermask {
 
 BatchPlanner::BatchPlanner(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const TrainingSampler> sampler,
                            int batch_size, bool aspect_grouping, int rank, int world_size)
-    : dataset_(std::move(dataset)), sampler_(std::move(sampler)), batch_size_(static_cast<std::size_t>(batch_size)),
-      aspect_grouping_(aspect_grouping), position_(rank), step_(world_size) {
+    : dataset_(std::move(dataset)),
+      sampler_(std::move(sampler)),
+      batch_size_(static_cast<std::size_t>(batch_size)),
+      aspect_grouping_(aspect_grouping),
+      position_(rank),
+      step_(world_size) {
   FASTERMASK_CHECK(batch_size >= 1, "loader: the batch size must be at least 1, got {}", batch_size);
-  FASTERMASK_CHECK(world_size >= 1 && rank >= 0 && rank < world_size, "loader: rank {} of {} processes", rank, world_size);
+  FASTERMASK_CHECK(world_size >= 1 && rank >= 0 && rank < world_size, "loader: rank {} of {} processes", rank,
+                   world_size);
 }
 
 BatchPlan BatchPlanner::next() {

@@ -19,8 +19,8 @@ struct BatchSlot {
 
 using BatchPlan = std::vector<BatchSlot>;
 
-// Deals the stream of a sampler into batches: as it comes, or in two piles (wide and other images), a batch as soon as a
-// pile is full. detectron2 data/common.py AspectRatioGroupedDataset. To begin at iteration k, call next() k times.
+// Deals the stream of a sampler into batches: as it comes, or in two piles (wide and other images), a batch as soon as
+// a pile is full. detectron2 data/common.py AspectRatioGroupedDataset. To begin at iteration k, call next() k times.
 class BatchPlanner {
  public:
   BatchPlanner(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const TrainingSampler> sampler, int batch_size,

@@ -75,9 +75,10 @@ DatasetLocation find_builtin(const BuiltinSet& set) {
     }
     tried.push_back(location.annotation_file);
   }
-  fail<DataError>("dataset: {}: annotations not found; looked for {}; put the data there, or set $FASTERMASK_DATASETS to "
-                  "the folder that holds coco/",
-                  set.name, join(tried, ", "));
+  fail<DataError>(
+      "dataset: {}: annotations not found; looked for {}; put the data there, or set $FASTERMASK_DATASETS to "
+      "the folder that holds coco/",
+      set.name, join(tried, ", "));
 }
 
 // "a.json:images" -> ("a.json", "images"); an empty first part when `pair` is not a pair.
@@ -91,8 +92,8 @@ std::pair<std::string, std::string> split_pair(const std::string& pair) {
 
 void join_into(Dataset& joined, const Dataset& other) {
   if (joined.class_names != other.class_names) {
-    fail<DataError>("dataset: {} and {} cannot be joined: their classes differ ({} and {}: {} ... and {} ...)", joined.name,
-                    other.name, joined.num_classes(), other.num_classes(), joined.class_names.front(),
+    fail<DataError>("dataset: {} and {} cannot be joined: their classes differ ({} and {}: {} ... and {} ...)",
+                    joined.name, other.name, joined.num_classes(), other.num_classes(), joined.class_names.front(),
                     other.class_names.front());
   }
   if (joined.keypoint_names != other.keypoint_names) {

@@ -1,5 +1,5 @@
-// Data sets by name: detectron2's builtin names and ANNOTATIONS.json:IMAGE_FOLDER pairs, joined and filtered as training
-// wants them. detectron2 data/datasets/builtin.py, data/build.py.
+// Data sets by name: detectron2's builtin names and ANNOTATIONS.json:IMAGE_FOLDER pairs, joined and filtered as
+// training wants them. detectron2 data/datasets/builtin.py, data/build.py.
 #pragma once
 
 #include <memory>
@@ -32,15 +32,16 @@ Dataset load_dataset(const std::string& name_or_pair);
 
 // What training asks of its data; the defaults are those of evaluation.
 struct DatasetFilter {
-  bool filter_empty = false;    // drop images without an annotation other than crowds
-  int min_keypoints = 0;        // > 0: drop images with fewer visible keypoints in all
+  bool filter_empty = false;  // drop images without an annotation other than crowds
+  int min_keypoints = 0;      // > 0: drop images with fewer visible keypoints in all
 };
 
 // Loads all sets, joins them (class names and keypoints must agree: DataError otherwise), filters, logs the class
 // histogram and counts in detectron2's words. Throws DataError when nothing is left.
 std::shared_ptr<const Dataset> load_datasets(const std::vector<std::string>& names, const DatasetFilter& filter = {});
 
-// The set with only the images `filter` lets through. Logs "Removed N images with no usable annotations. M images left."
+// The set with only the images `filter` lets through. Logs "Removed N images with no usable annotations. M images
+// left."
 Dataset filter_dataset(Dataset dataset, const DatasetFilter& filter);
 
 // Instances of each class, crowds left out: [C].

@@ -99,7 +99,8 @@ class CocoReader {
     const std::int64_t last = static_cast<std::int64_t>(dataset_.category_ids.size());
     const bool plain = dataset_.category_ids.front() == 1 && dataset_.category_ids.back() == last;
     if (!plain && dataset_.name.find("coco") == std::string::npos) {
-      log_warning(kCocoModule, "Category ids in annotations are not in [1, #categories]! We'll apply a mapping for you.");
+      log_warning(kCocoModule,
+                  "Category ids in annotations are not in [1, #categories]! We'll apply a mapping for you.");
     }
   }
 
@@ -183,8 +184,8 @@ class CocoReader {
     const ImageRecord& record = dataset_.records[image->second];
     const Rle* rle = std::get_if<Rle>(&fields.segmentation);
     if (rle != nullptr && (rle->height != record.height || rle->width != record.width)) {
-      throw coco::FieldProblem(fmt::format("segmentation size is {}x{}, the image is {}x{} (height x width)", rle->height,
-                                           rle->width, record.height, record.width));
+      throw coco::FieldProblem(fmt::format("segmentation size is {}x{}, the image is {}x{} (height x width)",
+                                           rle->height, rle->width, record.height, record.width));
     }
     add_row(fields, image->second);
   }
@@ -208,10 +209,11 @@ class CocoReader {
 
   void check_keypoint_count(std::size_t count) {
     if (count == 0) return;
-    if (keypoint_count_ == 0) keypoint_count_ = dataset_.keypoint_names.empty() ? count : dataset_.keypoint_names.size();
+    if (keypoint_count_ == 0)
+      keypoint_count_ = dataset_.keypoint_names.empty() ? count : dataset_.keypoint_names.size();
     if (count != keypoint_count_) {
-      throw coco::FieldProblem(fmt::format("keypoints must be {} (as the category or the annotations before have), got {}",
-                                           keypoint_count_, count));
+      throw coco::FieldProblem(fmt::format(
+          "keypoints must be {} (as the category or the annotations before have), got {}", keypoint_count_, count));
     }
     if (count > 1000) throw coco::FieldProblem(fmt::format("{} keypoints are more than the limit of 1000", count));
   }
@@ -224,7 +226,8 @@ class CocoReader {
       return;
     }
     for (std::size_t i = 0; i < keypoint_count_; ++i) dataset_.keypoint_names.push_back(fmt::format("keypoint_{}", i));
-    log_warning(kCocoModule, "{} keypoints have no names in \"categories\": flipping an image will not swap left and right",
+    log_warning(kCocoModule,
+                "{} keypoints have no names in \"categories\": flipping an image will not swap left and right",
                 keypoint_count_);
   }
 
@@ -253,13 +256,15 @@ class CocoReader {
 
   void log_findings() const {
     if (without_polygons_ > 0) {
-      log_warning(kCocoModule,
-                  "Filtered out {} instances without valid segmentation: a polygon needs at least 6 numbers and an even "
-                  "count; 'fastermask data check' lists them",
-                  without_polygons_);
+      log_warning(
+          kCocoModule,
+          "Filtered out {} instances without valid segmentation: a polygon needs at least 6 numbers and an even "
+          "count; 'fastermask data check' lists them",
+          without_polygons_);
     }
     if (dropped_polygons_ > without_polygons_) {
-      log_warning(kCocoModule, "Dropped {} polygons with fewer than 6 numbers or an odd count of them", dropped_polygons_);
+      log_warning(kCocoModule, "Dropped {} polygons with fewer than 6 numbers or an odd count of them",
+                  dropped_polygons_);
     }
     if (without_image_ > 0) {
       log_warning(kCocoModule, "Left out {} annotations of images that {} does not list", without_image_, path_);

@@ -34,11 +34,13 @@ std::int64_t coco_integer(od::value value, std::string_view key) {
   std::int64_t number = 0;
   if (value.get_int64().get(number) == simdjson::SUCCESS) return number;
   double real = 0;  // 3.0 is a whole number too
-  if (value.get_double().get(real) == simdjson::SUCCESS && real == static_cast<double>(static_cast<std::int64_t>(real))) {
+  if (value.get_double().get(real) == simdjson::SUCCESS &&
+      real == static_cast<double>(static_cast<std::int64_t>(real))) {
     return static_cast<std::int64_t>(real);
   }
   const std::string_view kind = coco_type_name(value);
-  coco_problem("{} must be a whole number, got {}", key, kind == "a number" ? "a fraction or a number too large" : kind);
+  coco_problem("{} must be a whole number, got {}", key,
+               kind == "a number" ? "a fraction or a number too large" : kind);
 }
 
 double coco_number(od::value value, std::string_view key) {
@@ -190,10 +192,11 @@ void coco_read_segmentation(od::value value, AnnotationFields& fields) {
 void coco_read_keypoints(od::value value, AnnotationFields& fields) {
   std::vector<double> numbers;
   coco_numbers(value, "keypoints", numbers);
-  if (numbers.size() % 3 != 0) coco_problem("keypoints must be triples (x, y, visibility), got {} numbers", numbers.size());
+  if (numbers.size() % 3 != 0)
+    coco_problem("keypoints must be triples (x, y, visibility), got {} numbers", numbers.size());
   for (std::size_t i = 0; i < numbers.size(); i += 3) {
-    fields.keypoints.push_back({static_cast<float>(numbers[i]), static_cast<float>(numbers[i + 1]),
-                                static_cast<float>(numbers[i + 2])});
+    fields.keypoints.push_back(
+        {static_cast<float>(numbers[i]), static_cast<float>(numbers[i + 1]), static_cast<float>(numbers[i + 2])});
   }
 }
 

@@ -15,9 +15,10 @@ ImageSize collated_size(const std::vector<TrainingSample>& samples, const Loader
   if (fixed.height <= 0) return padded_size(sizes, options.size_divisibility);
   for (const TrainingSample& sample : samples) {
     if (sample.image.height > fixed.height || sample.image.width > fixed.width) {
-      fail<DataError>("loader: {}: {}x{} pixels after resizing do not fit into INPUT.FIX_SHAPE {}x{} (width x height); lower "
-                      "INPUT.MAX_SIZE_TRAIN or MAX_SIZE_TEST or raise INPUT.FIX_SHAPE",
-                      sample.file_name, sample.image.width, sample.image.height, fixed.width, fixed.height);
+      fail<DataError>(
+          "loader: {}: {}x{} pixels after resizing do not fit into INPUT.FIX_SHAPE {}x{} (width x height); lower "
+          "INPUT.MAX_SIZE_TRAIN or MAX_SIZE_TEST or raise INPUT.FIX_SHAPE",
+          sample.file_name, sample.image.width, sample.image.height, fixed.width, fixed.height);
     }
   }
   return fixed;
@@ -31,8 +32,8 @@ Batch collate(std::vector<TrainingSample>&& samples, const LoaderOptions& option
   batch.iteration = iteration;
   batch.height = size.height;
   batch.width = size.width;
-  const std::size_t image_floats = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) *
-                                   options.pixel_mean.size();
+  const std::size_t image_floats =
+      static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * options.pixel_mean.size();
   batch.images.resize(samples.size() * image_floats);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     TrainingSample& sample = samples[i];

@@ -51,7 +51,8 @@ class DatasetChecker {
     const CategoryTable categories = check_categories(location_, elements_["categories"], text, report_);
     ImageTable images = check_images(location_, elements_["images"], text, report_);
     repaired_["images"] = repaired_images(elements_["images"], images);
-    repaired_["annotations"] = check_annotations(location_, elements_["annotations"], text, categories, images, report_);
+    repaired_["annotations"] =
+        check_annotations(location_, elements_["annotations"], text, categories, images, report_);
     if (repair_) write_repaired(members);
   }
 
@@ -87,12 +88,27 @@ class DatasetChecker {
 }  // namespace
 
 const char* problem_name(ProblemKind kind) {
-  static const char* const names[] = {
-      "broken_json",      "malformed_image", "malformed_annotation", "malformed_category", "duplicate_image_id",
-      "duplicate_annotation_id", "duplicate_category_id", "missing_image", "unreadable_image", "size_mismatch",
-      "exif_rotated",     "repeated_image",  "image_in_two_sets",    "unknown_image",      "unknown_category",
-      "empty_box",        "box_outside",     "short_polygon",        "polygon_outside",    "crossing_polygon",
-      "bad_rle"};
+  static const char* const names[] = {"broken_json",
+                                      "malformed_image",
+                                      "malformed_annotation",
+                                      "malformed_category",
+                                      "duplicate_image_id",
+                                      "duplicate_annotation_id",
+                                      "duplicate_category_id",
+                                      "missing_image",
+                                      "unreadable_image",
+                                      "size_mismatch",
+                                      "exif_rotated",
+                                      "repeated_image",
+                                      "image_in_two_sets",
+                                      "unknown_image",
+                                      "unknown_category",
+                                      "empty_box",
+                                      "box_outside",
+                                      "short_polygon",
+                                      "polygon_outside",
+                                      "crossing_polygon",
+                                      "bad_rle"};
   return names[static_cast<int>(kind)];
 }
 

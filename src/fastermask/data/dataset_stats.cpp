@@ -60,7 +60,9 @@ struct StatsCollector {
     const double height = row.xywh[3];
     ++stats.instances;
     ++stats.classes[static_cast<std::size_t>(row.category)].instances;
-    ++(row.area < kSmallArea ? stats.small_objects : row.area < kMediumArea ? stats.medium_objects : stats.large_objects);
+    ++(row.area < kSmallArea    ? stats.small_objects
+       : row.area < kMediumArea ? stats.medium_objects
+                                : stats.large_objects);
     if (!(width > 0 && height > 0)) return;
     sides.push_back(std::sqrt(width * height));
     class_sides[static_cast<std::size_t>(row.category)].push_back(sides.back());

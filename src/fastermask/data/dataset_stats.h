@@ -47,8 +47,8 @@ struct DatasetStats {
   Distribution object_aspect;  // box height / width
   std::vector<ClassStats> classes;
 
-  // How well the default FPN anchors (32 to 512 pixels; ratios 0.5, 1, 2) fit the objects of images resized to short edge
-  // 800, at most 1333: shares of objects whose best-fitting anchor, centred on them, has at least this IoU.
+  // How well the default FPN anchors (32 to 512 pixels; ratios 0.5, 1, 2) fit the objects of images resized to short
+  // edge 800, at most 1333: shares of objects whose best-fitting anchor, centred on them, has at least this IoU.
   double anchor_fit_50 = 0;
   double anchor_fit_70 = 0;
 };

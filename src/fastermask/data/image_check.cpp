@@ -54,16 +54,16 @@ DataProblem image_problem(ProblemKind kind, const ImageFinding& image, std::stri
 void report_picture(ImageFinding& image, CheckReport& report) {
   if (!image.problem.empty()) {
     image.removed = true;
-    report.problems.push_back(image_problem(
-        image.missing ? ProblemKind::missing_image : ProblemKind::unreadable_image, image, image.problem,
-        "remove the image and its annotations"));
+    report.problems.push_back(image_problem(image.missing ? ProblemKind::missing_image : ProblemKind::unreadable_image,
+                                            image, image.problem, "remove the image and its annotations"));
     return;
   }
   report.pictures.push_back({image.id, image.file, image.content_hash});
   if (image.true_size == image.json_size) return;
   image.resized = true;
-  const std::string sizes = fmt::format("the JSON says {}x{} (width x height), the picture is {}x{}", image.json_size.width,
-                                        image.json_size.height, image.true_size.width, image.true_size.height);
+  const std::string sizes =
+      fmt::format("the JSON says {}x{} (width x height), the picture is {}x{}", image.json_size.width,
+                  image.json_size.height, image.true_size.width, image.true_size.height);
   if (image.turned != 0) {
     report.problems.push_back(image_problem(
         ProblemKind::exif_rotated, image, fmt::format("{} once turned by its EXIF orientation {}", sizes, image.turned),
@@ -79,10 +79,9 @@ void report_repeated_pictures(ImageTable& table, CheckReport& report) {
     if (image.content_hash == 0) continue;
     const auto [first, is_new] = seen.emplace(image.content_hash, &image);
     if (is_new) continue;
-    report.problems.push_back(image_problem(ProblemKind::repeated_image, image,
-                                            fmt::format("the same picture as image {} ({})", first->second->id,
-                                                        first->second->file),
-                                            ""));
+    report.problems.push_back(
+        image_problem(ProblemKind::repeated_image, image,
+                      fmt::format("the same picture as image {} ({})", first->second->id, first->second->file), ""));
   }
 }
 
@@ -104,8 +103,8 @@ ImageTable check_images(const DatasetLocation& location, const std::vector<std::
       image.true_size = image.json_size;
       if (table.index_of.emplace(image.id, i).second) continue;
       image.removed = true;
-      report.problems.push_back(image_problem(ProblemKind::duplicate_image_id, image, "the id is used twice",
-                                              "remove the later image"));
+      report.problems.push_back(
+          image_problem(ProblemKind::duplicate_image_id, image, "the id is used twice", "remove the later image"));
     } catch (const coco::FieldProblem& problem) {
       image.removed = true;
       image.file = location.annotation_file;

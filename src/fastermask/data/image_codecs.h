@@ -8,7 +8,8 @@
 
 namespace fastermask::codec {
 
-// EXIF orientation (1..8) of a TIFF-shaped block, as JPEG, PNG and WebP embed it; 1 when there is none or it is damaged.
+// EXIF orientation (1..8) of a TIFF-shaped block, as JPEG, PNG and WebP embed it; 1 when there is none or it is
+// damaged.
 int exif_orientation(std::string_view tiff);
 
 // The picture brought upright.

@@ -14,7 +14,9 @@ class TiffReader {
  public:
   explicit TiffReader(std::string_view bytes) : bytes_(bytes), little_(bytes.substr(0, 2) == "II") {}
 
-  std::uint32_t u16(std::size_t at) const { return little_ ? byte(at) | byte(at + 1) << 8 : byte(at) << 8 | byte(at + 1); }
+  std::uint32_t u16(std::size_t at) const {
+    return little_ ? byte(at) | byte(at + 1) << 8 : byte(at) << 8 | byte(at + 1);
+  }
   std::uint32_t u32(std::size_t at) const {
     return little_ ? u16(at) | u16(at + 2) << 16 : u16(at) << 16 | u16(at + 2);
   }

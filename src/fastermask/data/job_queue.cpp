@@ -21,7 +21,8 @@ JobQueue::~JobQueue() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-// Makes jobs until enough are under way. Called with the lock held, which also keeps make_next_ to one thread at a time.
+// Makes jobs until enough are under way. Called with the lock held, which also keeps make_next_ to one thread at a
+// time.
 void JobQueue::fill() {
   while (!ended_ && entries_.size() < capacity_) {
     auto entry = std::make_unique<Entry>();
@@ -106,7 +107,8 @@ std::unique_ptr<LoaderJob> JobQueue::pop() {
     job = run_inline();
   } else {
     std::unique_lock<std::mutex> lock(mutex_);
-    job_done_.wait(lock, [this] { return (!entries_.empty() && entries_.front()->done) || (entries_.empty() && ended_); });
+    job_done_.wait(lock,
+                   [this] { return (!entries_.empty() && entries_.front()->done) || (entries_.empty() && ended_); });
     if (entries_.empty()) return nullptr;
     const std::unique_ptr<Entry> entry = std::move(entries_.front());
     entries_.pop_front();

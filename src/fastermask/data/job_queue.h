@@ -12,7 +12,8 @@
 
 namespace fastermask {
 
-// A piece of work (a batch) of several parts (images), which threads may run at the same time; then one of them finishes.
+// A piece of work (a batch) of several parts (images), which threads may run at the same time; then one of them
+// finishes.
 class LoaderJob {
  public:
   virtual ~LoaderJob() = default;
@@ -38,7 +39,7 @@ class JobQueue {
  private:
   struct Entry {
     std::unique_ptr<LoaderJob> job;
-    int next_part = 0;  // the first not yet taken by a thread
+    int next_part = 0;   // the first not yet taken by a thread
     int open_parts = 0;  // not yet done
     bool done = false;
     std::exception_ptr error;

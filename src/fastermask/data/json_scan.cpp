@@ -28,8 +28,8 @@ Scanner::Scanner(std::string_view file, std::string where) : text_(file), where_
 }
 
 void Scanner::fail_at(std::size_t position, const std::string& what) const {
-  const auto lines = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(position, text_.size())),
-                                '\n');
+  const auto lines =
+      std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(position, text_.size())), '\n');
   fail<DataError>("{}: broken JSON at byte {} (line {}): {}", where_, position, lines + 1, what);
 }
 

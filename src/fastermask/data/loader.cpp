@@ -15,7 +15,8 @@
 namespace fastermask {
 namespace loader_detail {
 
-// Replacements tried for one image before giving up: at the allowed shares of bad images this many in a row do not happen.
+// Replacements tried for one image before giving up: at the allowed shares of bad images this many in a row do not
+// happen.
 constexpr int kMaxReplacements = 50;
 
 // What all batches of a loader share; read only, so threads need no lock.
@@ -34,7 +35,10 @@ struct BadImage {
 class TrainingJob : public LoaderJob {
  public:
   TrainingJob(std::shared_ptr<const LoaderContext> context, BatchPlan plan, std::int64_t iteration)
-      : context_(std::move(context)), plan_(std::move(plan)), iteration_(iteration), samples_(plan_.size()),
+      : context_(std::move(context)),
+        plan_(std::move(plan)),
+        iteration_(iteration),
+        samples_(plan_.size()),
         bad_(plan_.size()) {}
 
   int part_count() const override { return static_cast<int>(plan_.size()); }
@@ -78,7 +82,8 @@ class TrainingJob : public LoaderJob {
   std::int64_t choose_replacement(const BatchSlot& slot, std::uint64_t attempt) const {
     const ImageRecord& record = context_->dataset->records[static_cast<std::size_t>(slot.record)];
     const std::vector<std::int64_t>& candidates = context_->alike[is_wide(record) ? 1 : 0];
-    Random random(context_->options.seed, RandomPurpose::replacement, static_cast<std::uint64_t>(slot.position), attempt);
+    Random random(context_->options.seed, RandomPurpose::replacement, static_cast<std::uint64_t>(slot.position),
+                  attempt);
     return candidates[static_cast<std::size_t>(random.uniform_int(static_cast<std::int64_t>(candidates.size())))];
   }
 
@@ -125,7 +130,8 @@ class InferenceJob : public LoaderJob {
   Batch batch_;
 };
 
-std::shared_ptr<const LoaderContext> make_loader_context(std::shared_ptr<const Dataset> dataset, LoaderOptions options) {
+std::shared_ptr<const LoaderContext> make_loader_context(std::shared_ptr<const Dataset> dataset,
+                                                         LoaderOptions options) {
   auto context = std::make_shared<LoaderContext>();
   FASTERMASK_CHECK(dataset != nullptr, "loader: no data set");
   for (std::size_t i = 0; i < dataset->records.size(); ++i) {
@@ -152,9 +158,10 @@ void check_targets(const LoaderContext& context) {
     }
   }
   if (context.options.mapper.masks && all > 0 && with_mask == 0) {
-    fail<DataError>("dataset: {}: MODEL.MASK_ON is true, but no annotation has a segmentation; set MODEL.MASK_ON False to "
-                    "train boxes only",
-                    dataset.name);
+    fail<DataError>(
+        "dataset: {}: MODEL.MASK_ON is true, but no annotation has a segmentation; set MODEL.MASK_ON False to "
+        "train boxes only",
+        dataset.name);
   }
   if (context.options.mapper.masks && with_mask < all) {
     log_warning("data.build", "{} of {} annotations have no segmentation and are left out, as MODEL.MASK_ON is true",
@@ -216,19 +223,21 @@ class TrainingLoader::Implementation {
   void quarantine(const BadImage& bad) {
     if (!bad_records_.insert(bad.record).second) return;
     reasons_.push_back(bad.reason);
-    const double share = static_cast<double>(bad_records_.size()) / static_cast<double>(context_->dataset->records.size());
+    const double share =
+        static_cast<double>(bad_records_.size()) / static_cast<double>(context_->dataset->records.size());
     if (share > context_->options.max_bad_share) throw_too_many();
     log_warning("data.common", "Image {} is left out and replaced by others: {}",
                 context_->dataset->records[static_cast<std::size_t>(bad.record)].id, bad.reason);
   }
 
   [[noreturn]] void throw_too_many() const {
-    std::vector<std::string> shown(reasons_.begin(), reasons_.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(
-                                                                             reasons_.size(), 5)));
-    fail<DataError>("{}\nloader: at least {} of {} images of {} cannot be used, more than the allowed share of {}; "
-                    "'fastermask data check' lists all problems",
-                    join(shown, "\n"), reasons_.size(), context_->dataset->records.size(), context_->dataset->name,
-                    context_->options.max_bad_share);
+    std::vector<std::string> shown(
+        reasons_.begin(), reasons_.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(reasons_.size(), 5)));
+    fail<DataError>(
+        "{}\nloader: at least {} of {} images of {} cannot be used, more than the allowed share of {}; "
+        "'fastermask data check' lists all problems",
+        join(shown, "\n"), reasons_.size(), context_->dataset->records.size(), context_->dataset->name,
+        context_->options.max_bad_share);
   }
 
   std::shared_ptr<const LoaderContext> context_;
@@ -239,7 +248,8 @@ class TrainingLoader::Implementation {
   std::unique_ptr<JobQueue> queue_;  // last: its threads use the members above
 };
 
-TrainingLoader::TrainingLoader(std::shared_ptr<const Dataset> dataset, LoaderOptions options, std::int64_t first_iteration)
+TrainingLoader::TrainingLoader(std::shared_ptr<const Dataset> dataset, LoaderOptions options,
+                               std::int64_t first_iteration)
     : implementation_(std::make_unique<Implementation>(std::move(dataset), std::move(options), first_iteration)) {}
 TrainingLoader::~TrainingLoader() = default;
 Batch TrainingLoader::next() { return implementation_->next(); }
@@ -248,17 +258,20 @@ double TrainingLoader::wait_seconds() const { return implementation_->wait_secon
 class InferenceLoader::Implementation {
  public:
   Implementation(std::shared_ptr<const Dataset> dataset, LoaderOptions options, std::int64_t begin, std::int64_t end)
-      : context_(make_loader_context(std::move(dataset), std::move(options))), position_(begin),
-        end_(end < 0 ? static_cast<std::int64_t>(context_->dataset->records.size()) : end), count_(end_ - begin) {
-    FASTERMASK_CHECK(begin >= 0 && begin <= end_ && end_ <= static_cast<std::int64_t>(context_->dataset->records.size()),
-                     "loader: images {} to {} of {}", begin, end_, context_->dataset->records.size());
+      : context_(make_loader_context(std::move(dataset), std::move(options))),
+        position_(begin),
+        end_(end < 0 ? static_cast<std::int64_t>(context_->dataset->records.size()) : end),
+        count_(end_ - begin) {
+    FASTERMASK_CHECK(
+        begin >= 0 && begin <= end_ && end_ <= static_cast<std::int64_t>(context_->dataset->records.size()),
+        "loader: images {} to {} of {}", begin, end_, context_->dataset->records.size());
     queue_ = std::make_unique<JobQueue>(context_->options.threads, jobs_ahead(context_->options),
                                         [this]() -> std::unique_ptr<LoaderJob> {
-      if (position_ >= end_) return nullptr;
-      const std::int64_t first = position_;
-      position_ = std::min(end_, first + context_->options.batch_size);
-      return std::make_unique<InferenceJob>(context_, first, position_, number_++);
-    });
+                                          if (position_ >= end_) return nullptr;
+                                          const std::int64_t first = position_;
+                                          position_ = std::min(end_, first + context_->options.batch_size);
+                                          return std::make_unique<InferenceJob>(context_, first, position_, number_++);
+                                        });
   }
 
   bool next(Batch& batch) {

@@ -1,9 +1,9 @@
 // Loader threads: decode, augment, normalise and pad straight into the batch, ahead of the consumer.
 //
 // What is in a batch depends only on (data set, options, iteration): not on the number of threads, on timing, or on
-// restarts. The plan of a batch (which images) follows from the sampler and, with aspect grouping, from the sizes in the
-// JSON; a loader that starts at iteration k replays the plan from 0 without touching a picture (about 10 ns an image).
-// Random choices for a sample are keyed by (seed, its position in the stream, image id).
+// restarts. The plan of a batch (which images) follows from the sampler and, with aspect grouping, from the sizes in
+// the JSON; a loader that starts at iteration k replays the plan from 0 without touching a picture (about 10 ns an
+// image). Random choices for a sample are keyed by (seed, its position in the stream, image id).
 //   N images a batch   H, W padded height and width
 #pragma once
 
@@ -34,21 +34,21 @@ struct Batch {
 };
 
 struct LoaderOptions {
-  int batch_size = 1;           // images a batch of this process
-  int threads = 1;              // 0: load in next()
-  int prefetch = 2;             // batches kept ready beyond those being made
+  int batch_size = 1;  // images a batch of this process
+  int threads = 1;     // 0: load in next()
+  int prefetch = 2;    // batches kept ready beyond those being made
   std::uint64_t seed = 0;
   bool shuffle = true;          // off: file order
   bool aspect_grouping = true;  // batches of only wide (w > h) or only other images
   int rank = 0;                 // this process among world_size: takes stream positions rank, rank + world_size, ...
   int world_size = 1;
   int size_divisibility = 32;
-  ImageSize fixed_size;         // not 0: pad every batch to this size (INPUT.FIX_SHAPE); larger images are an error
+  ImageSize fixed_size;  // not 0: pad every batch to this size (INPUT.FIX_SHAPE); larger images are an error
   std::vector<float> pixel_mean = {103.53f, 116.28f, 123.675f};
   std::vector<float> pixel_std = {1, 1, 1};
   double repeat_threshold = 0;  // > 0: RepeatFactorTrainingSampler
   bool repeat_sqrt = true;
-  double max_bad_share = 0.1;   // training stops when more than this share of the data set proved unreadable
+  double max_bad_share = 0.1;  // training stops when more than this share of the data set proved unreadable
   MapperOptions mapper;
 };
 

@@ -27,8 +27,9 @@ LoaderOptions common_loader_options(const Config& config, int size_divisibility)
   if (config.input.fix_shape.size() == 2) options.fixed_size = {config.input.fix_shape[1], config.input.fix_shape[0]};
   const std::size_t channels = options.mapper.format == PixelFormat::gray ? 1 : 3;
   if (options.pixel_mean.size() != channels || options.pixel_std.size() != channels) {
-    fail<ConfigError>("config: MODEL.PIXEL_MEAN and MODEL.PIXEL_STD must have {} values for INPUT.FORMAT {}, got {} and {}",
-                      channels, config.input.format, options.pixel_mean.size(), options.pixel_std.size());
+    fail<ConfigError>(
+        "config: MODEL.PIXEL_MEAN and MODEL.PIXEL_STD must have {} values for INPUT.FORMAT {}, got {} and {}", channels,
+        config.input.format, options.pixel_mean.size(), options.pixel_std.size());
   }
   return options;
 }

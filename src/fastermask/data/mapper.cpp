@@ -74,12 +74,13 @@ Image read_record_image(const ImageRecord& record, PixelFormat format) {
   Image image = read_image(record.file_name, format);
   if (image.size() == record.size()) return image;
   const bool turned = image.height == record.width && image.width == record.height;
-  fail<DataError>("image: {}: Mismatched image shape: got {}x{} (width x height), expect {}x{} from the annotations of "
-                  "image {}; {}",
-                  record.file_name, image.width, image.height, record.width, record.height, record.id,
-                  turned ? "the sizes are swapped: the file is turned by its EXIF orientation, and boxes must be given in "
-                           "the upright frame"
-                         : "check the width and height in the annotations ('fastermask data check' lists all such images)");
+  fail<DataError>(
+      "image: {}: Mismatched image shape: got {}x{} (width x height), expect {}x{} from the annotations of "
+      "image {}; {}",
+      record.file_name, image.width, image.height, record.width, record.height, record.id,
+      turned ? "the sizes are swapped: the file is turned by its EXIF orientation, and boxes must be given in "
+               "the upright frame"
+             : "check the width and height in the annotations ('fastermask data check' lists all such images)");
 }
 
 GroundTruth make_ground_truth(const Dataset& dataset, const ImageRecord& record, const Transforms& transforms,

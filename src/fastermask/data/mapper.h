@@ -14,9 +14,9 @@ namespace fastermask {
 struct MapperOptions {
   PixelFormat format = PixelFormat::bgr;
   AugmentationOptions augmentation;
-  bool masks = false;      // fill GroundTruth::masks
-  bool bitmasks = false;   // INPUT.MASK_FORMAT bitmask: masks as Rle of the augmented size; otherwise as given
-  bool keypoints = false;  // fill GroundTruth::keypoints
+  bool masks = false;          // fill GroundTruth::masks
+  bool bitmasks = false;       // INPUT.MASK_FORMAT bitmask: masks as Rle of the augmented size; otherwise as given
+  bool keypoints = false;      // fill GroundTruth::keypoints
   bool keep_maskless = false;  // with masks on: keep instances without a mask (for drawing; training leaves them out)
 };
 
@@ -34,8 +34,8 @@ struct TrainingSample {
 Image read_record_image(const ImageRecord& record, PixelFormat format);
 
 // The ground truth of a record after `transforms`: crowds removed, boxes clipped to the image, keypoints outside it
-// hidden and, after a flip, renamed; instances with an empty box (<= 1e-5) or mask dropped. With masks on and a crop among
-// the transforms, boxes are those of the cropped masks. Annotations without a mask are dropped when masks are on.
+// hidden and, after a flip, renamed; instances with an empty box (<= 1e-5) or mask dropped. With masks on and a crop
+// among the transforms, boxes are those of the cropped masks. Annotations without a mask are dropped when masks are on.
 GroundTruth make_ground_truth(const Dataset& dataset, const ImageRecord& record, const Transforms& transforms,
                               const MapperOptions& options);
 

@@ -38,7 +38,8 @@ OutlinePart take_part(BitMask& mask, int start_x, int start_y) {
   return part;
 }
 
-// A column through a hole of the part, or -1: background that the outside does not reach (8-connected, as the part is 4).
+// A column through a hole of the part, or -1: background that the outside does not reach (8-connected, as the part is
+// 4).
 int find_hole_column(const OutlinePart& part) {
   const int width = part.x_end - part.x_begin + 2;
   const int height = part.y_end - part.y_begin + 2;
@@ -48,7 +49,8 @@ int find_hole_column(const OutlinePart& part) {
   const auto filled = [&](int x, int y) {
     const int px = x + part.x_begin - 1;
     const int py = y + part.y_begin - 1;
-    return px >= part.x_begin && px < part.x_end && py >= part.y_begin && py < part.y_end && part.pixels.row(py)[px] != 0;
+    return px >= part.x_begin && px < part.x_end && py >= part.y_begin && py < part.y_end &&
+           part.pixels.row(py)[px] != 0;
   };
   while (!open.empty()) {
     const auto [x, y] = open.back();

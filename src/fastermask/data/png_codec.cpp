@@ -1,5 +1,5 @@
-// PNG through libpng. Gray of any depth, palettes, alpha (dropped), 16 bits (the high byte is kept; Pillow does that for
-// colour, and clips 16-bit gray to white, which helps nobody).
+// PNG through libpng. Gray of any depth, palettes, alpha (dropped), 16 bits (the high byte is kept; Pillow does that
+// for colour, and clips 16-bit gray to white, which helps nobody).
 #include <png.h>
 
 #include <csetjmp>

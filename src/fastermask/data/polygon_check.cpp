@@ -24,7 +24,8 @@ bool crosses_itself(const Polygon& polygon) {
   for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t j = i + 2; j < count; ++j) {
       if (i == 0 && j == count - 1) continue;  // neighbours around the end
-      if (edges_cross(points + 2 * i, points + 2 * (i + 1), points + 2 * j, points + 2 * ((j + 1) % count))) return true;
+      if (edges_cross(points + 2 * i, points + 2 * (i + 1), points + 2 * j, points + 2 * ((j + 1) % count)))
+        return true;
     }
   }
   return false;

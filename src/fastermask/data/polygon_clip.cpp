@@ -140,7 +140,8 @@ bool has_area(const Polygon& polygon) {
 
 Polygons clip_polygon(const Polygon& polygon, double width, double height) {
   Polygons parts = {polygon};
-  for (const HalfPlane& plane : {HalfPlane{0, 0, 1}, HalfPlane{0, width, -1}, HalfPlane{1, 0, 1}, HalfPlane{1, height, -1}}) {
+  for (const HalfPlane& plane :
+       {HalfPlane{0, 0, 1}, HalfPlane{0, width, -1}, HalfPlane{1, 0, 1}, HalfPlane{1, height, -1}}) {
     Polygons remaining;
     for (const Polygon& part : parts) {
       for (Polygon& piece : cut_at(part, plane)) remaining.push_back(std::move(piece));

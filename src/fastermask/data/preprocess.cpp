@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kPreprocessMaxChannels = 4;
 
-// All 256 results of (value - mean) / std for each channel, so that a pixel costs a look-up. The division is done as the
-// reference does it, in float32.
+// All 256 results of (value - mean) / std for each channel, so that a pixel costs a look-up. The division is done as
+// the reference does it, in float32.
 using NormaliseTable = std::array<std::array<float, 256>, kPreprocessMaxChannels>;
 
 NormaliseTable make_normalise_table(Span<const float> mean, Span<const float> std) {

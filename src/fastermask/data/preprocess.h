@@ -11,9 +11,9 @@ namespace fastermask {
 // not rounded). detectron2 structures/image_list.py from_tensors.
 ImageSize padded_size(Span<const ImageSize> sizes, int divisibility);
 
-// Writes (pixel - mean) / std in float32 to destination [padded.height, padded.width, channels], and zeros to the right of
-// and below the image. mean and std have one value a channel, in the image's channel order. Throws Error when the image
-// does not fit or the counts disagree.
+// Writes (pixel - mean) / std in float32 to destination [padded.height, padded.width, channels], and zeros to the right
+// of and below the image. mean and std have one value a channel, in the image's channel order. Throws Error when the
+// image does not fit or the counts disagree.
 void normalise_into(const Image& image, Span<const float> mean, Span<const float> std, float* destination,
                     ImageSize padded);
 

@@ -93,7 +93,8 @@ std::vector<double> repeat_factors(const Dataset& dataset, double threshold, boo
 }
 
 std::pair<std::int64_t, std::int64_t> inference_shard(std::int64_t size, int rank, int world_size) {
-  FASTERMASK_CHECK(world_size >= 1 && rank >= 0 && rank < world_size, "sampler: rank {} of {} processes", rank, world_size);
+  FASTERMASK_CHECK(world_size >= 1 && rank >= 0 && rank < world_size, "sampler: rank {} of {} processes", rank,
+                   world_size);
   const std::int64_t share = (size + world_size - 1) / world_size;
   const std::int64_t begin = std::min(size, share * rank);
   return {begin, std::min(size, begin + share)};

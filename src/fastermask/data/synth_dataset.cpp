@@ -39,7 +39,8 @@ std::vector<Json> scene_annotations(const Scene& scene) {
     const Box& box = scene.instances.boxes[i];
     Json annotation;
     annotation["category_id"] = scene.instances.classes[i] + 1;
-    annotation["bbox"] = {std::lround(box.x1), std::lround(box.y1), std::lround(box.width()), std::lround(box.height())};
+    annotation["bbox"] = {std::lround(box.x1), std::lround(box.y1), std::lround(box.width()),
+                          std::lround(box.height())};
     annotation["area"] = rle_area(mask);
     annotation["iscrowd"] = 0;
     annotation["segmentation"] = outline_json(mask);
@@ -79,7 +80,8 @@ std::string write_split(const std::string& folder, const SynthOptions& options, 
   document["images"] = Json::array();
   document["annotations"] = Json::array();
   document["categories"] = Json::array();
-  for (std::size_t i = 0; i < classes.size(); ++i) document["categories"].push_back({{"id", i + 1}, {"name", classes[i]}});
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    document["categories"].push_back({{"id", i + 1}, {"name", classes[i]}});
   std::int64_t next_id = 1;
   for (std::size_t i = 0; i < names.size(); ++i) {
     document["images"].push_back({{"id", i + 1},

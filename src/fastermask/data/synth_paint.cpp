@@ -34,12 +34,12 @@ double colour_distance(const Colour& a, const Colour& b) {
 bool inside_shape(int shape, double u, double v) {
   const double radius = std::hypot(u, v);
   switch (shape) {
-    case 0: return radius <= 0.95;                                                              // disc
-    case 1: return std::abs(u) <= 0.8 && std::abs(v) <= 0.8;                                    // square
-    case 2: return radius <= star_radius(std::atan2(v, u), 3, 0.5);                             // triangle
-    case 3: return radius <= star_radius(std::atan2(v, u), 5, 0.42);                            // star
-    case 4: return radius <= 0.95 && radius >= 0.52;                                            // ring
-    case 5: return radius <= 0.95 && std::hypot(u - 0.5, v) >= 0.75;                            // crescent
+    case 0: return radius <= 0.95;                                    // disc
+    case 1: return std::abs(u) <= 0.8 && std::abs(v) <= 0.8;          // square
+    case 2: return radius <= star_radius(std::atan2(v, u), 3, 0.5);   // triangle
+    case 3: return radius <= star_radius(std::atan2(v, u), 5, 0.42);  // star
+    case 4: return radius <= 0.95 && radius >= 0.52;                  // ring
+    case 5: return radius <= 0.95 && std::hypot(u - 0.5, v) >= 0.75;  // crescent
     default: return std::max(std::abs(u), std::abs(v)) <= 0.95 && std::min(std::abs(u), std::abs(v)) <= 0.3;  // cross
   }
 }
@@ -73,7 +73,8 @@ double Noise::at(double x, double y) const {
 }
 
 Texture::Texture(Random& random, double scale_pixels, const Colour& avoid, double distance)
-    : pattern_(static_cast<int>(random.uniform_int(5))), period_(scale_pixels * random.uniform(0.5, 1.5)),
+    : pattern_(static_cast<int>(random.uniform_int(5))),
+      period_(scale_pixels * random.uniform(0.5, 1.5)),
       noise_(random, scale_pixels, 3) {
   const double angle = random.uniform(0, 2 * kSynthPi);
   cos_ = std::cos(angle);
@@ -88,11 +89,12 @@ double Texture::mix_at(double x, double y) const {
   const double u = (x * cos_ + y * sin_) / period_;
   const double v = (y * cos_ - x * sin_) / period_;
   switch (pattern_) {
-    case 0: return 0.5 + 0.5 * noise_.at(x, y);                                                     // clouds
-    case 1: return 0.5 + 0.5 * std::sin(2 * kSynthPi * u);                                          // stripes
-    case 2: return (static_cast<int>(std::floor(u)) + static_cast<int>(std::floor(v))) % 2 == 0 ? 0.15 : 0.85;  // checks
-    case 3: return noise_.at(x * 4, y * 4) > 0.25 ? 0.9 : 0.2;                                      // speckles
-    default: return std::clamp(0.5 + 0.12 * u, 0.0, 1.0);                                           // a slope
+    case 0: return 0.5 + 0.5 * noise_.at(x, y);             // clouds
+    case 1: return 0.5 + 0.5 * std::sin(2 * kSynthPi * u);  // stripes
+    case 2:
+      return (static_cast<int>(std::floor(u)) + static_cast<int>(std::floor(v))) % 2 == 0 ? 0.15 : 0.85;  // checks
+    case 3: return noise_.at(x * 4, y * 4) > 0.25 ? 0.9 : 0.2;                                            // speckles
+    default: return std::clamp(0.5 + 0.12 * u, 0.0, 1.0);                                                 // a slope
   }
 }
 

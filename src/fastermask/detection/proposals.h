@@ -45,8 +45,8 @@ struct Proposals {
 //   image_sizes  [N] without padding
 //   returns      [N]
 //
-// Throws DivergedError "Predicted boxes or scores contain Inf/NaN. Training has diverged." in training, and Error when sizes do
-// not agree. Multi-threaded, deterministic.
+// Throws DivergedError "Predicted boxes or scores contain Inf/NaN. Training has diverged." in training, and Error when
+// sizes do not agree. Multi-threaded, deterministic.
 std::vector<Proposals> find_top_rpn_proposals(Span<const RpnLevel> levels, Span<const Box> anchors,
                                               Span<const ImageSize> image_sizes, const ProposalParams& params);
 

@@ -22,14 +22,16 @@ struct CocoEvaluator::State {
   std::size_t image_index(std::int64_t id) const {
     const int index = truth->find_image(id);
     if (index < 0) {
-      fail<DataError>("evaluation: image id {} is not among the {} images of {}", id, truth->images().size(), truth->name());
+      fail<DataError>("evaluation: image id {} is not among the {} images of {}", id, truth->images().size(),
+                      truth->name());
     }
     return static_cast<std::size_t>(index);
   }
 
   void add(std::size_t image, std::vector<const DetectionRecord*> detections, ImageMatcher& matcher) {
     if (images[image].added) {
-      fail<DataError>("evaluation: image {} is added twice; all its detections must come at once", truth->images()[image].id);
+      fail<DataError>("evaluation: image {} is added twice; all its detections must come at once",
+                      truth->images()[image].id);
     }
     images[image].added = true;
     if (evaluated[image] != 0) matcher.match(image, std::move(detections), images[image]);
@@ -58,10 +60,11 @@ CocoEvaluator::CocoEvaluator(std::shared_ptr<const CocoGroundTruth> truth, CocoE
     if (state_->params.iou_type != IouType::keypoints) continue;
     const std::size_t sigmas = state_->params.keypoint_sigmas.size();
     if (annotation.keypoint_count != sigmas && state_->evaluated[annotation.image] != 0) {
-      fail<DataError>("ground truth: {}: annotation {} (image {}): has {} keypoints, there are {} sigmas "
-                      "(TEST.KEYPOINT_OKS_SIGMAS)",
-                      state_->truth->name(), annotation.id, state_->truth->images()[annotation.image].id,
-                      annotation.keypoint_count, sigmas);
+      fail<DataError>(
+          "ground truth: {}: annotation {} (image {}): has {} keypoints, there are {} sigmas "
+          "(TEST.KEYPOINT_OKS_SIGMAS)",
+          state_->truth->name(), annotation.id, state_->truth->images()[annotation.image].id, annotation.keypoint_count,
+          sigmas);
     }
   }
 }

@@ -24,20 +24,20 @@ struct AreaRange {
 
 struct CocoEvalParams {
   IouType iou_type = IouType::bbox;
-  std::vector<double> iou_thresholds;      // [T], at most 32
-  std::vector<double> recall_thresholds;   // [R]
-  std::vector<AreaRange> area_ranges;      // [A]
-  std::vector<int> max_detections;         // [M] ascending: best-scored detections counted, per image and category
-  bool use_categories = true;              // false: all categories are one (K = 1)
-  std::vector<double> keypoint_sigmas;     // [keypoints], OKS fall-off of each
-  std::vector<std::int64_t> image_ids;     // images to evaluate; empty: all of the ground truth
-  bool use_ignore_field = false;           // heed the annotations' "ignore" as well as "iscrowd"; pycocotools does not
+  std::vector<double> iou_thresholds;     // [T], at most 32
+  std::vector<double> recall_thresholds;  // [R]
+  std::vector<AreaRange> area_ranges;     // [A]
+  std::vector<int> max_detections;        // [M] ascending: best-scored detections counted, per image and category
+  bool use_categories = true;             // false: all categories are one (K = 1)
+  std::vector<double> keypoint_sigmas;    // [keypoints], OKS fall-off of each
+  std::vector<std::int64_t> image_ids;    // images to evaluate; empty: all of the ground truth
+  bool use_ignore_field = false;          // heed the annotations' "ignore" as well as "iscrowd"; pycocotools does not
   // LVIS's rules: annotations say which categories were looked for in an image. Detections of others are passed over;
   // where a category was not annotated to the end, those that find nothing are, too. The file must have the lists.
   bool federated = false;
   bool boundary = false;  // segm: IoU is the lower of the masks' and that of their rims (Boundary AP, arXiv:2103.16562)
-  int max_detections_per_image = 0;        // over all categories, before anything else; 0: no limit
-  bool segm_area_from_box = false;         // a mask's size is its bbox's, as pycocotools takes it when a record has both
+  int max_detections_per_image = 0;  // over all categories, before anything else; 0: no limit
+  bool segm_area_from_box = false;   // a mask's size is its bbox's, as pycocotools takes it when a record has both
 
   // COCO's: IoU 0.50:0.05:0.95, 101 recall points, all / small (< 32^2) / medium (< 96^2) / large, 1, 10, 100
   // detections; keypoints: no small, 20 detections, the sigmas of COCO's 17 person keypoints.
@@ -49,13 +49,13 @@ struct CocoEvalParams {
 
 struct CocoEvalResult {
   CocoEvalParams params;
-  std::vector<std::int64_t> category_ids;  // [K]; {-1} when categories are not used
-  std::vector<std::string> category_names; // [K]
-  std::vector<double> precision;           // [T, R, K, A, M]; -1 where a category has no ground truth
-  std::vector<double> scores;              // [T, R, K, A, M] score at which that recall is reached, 0 when never
-  std::vector<double> recall;              // [T, K, A, M] highest recall; -1 as above
-  std::vector<std::int64_t> truth_counts;  // [K, A] ground truth that counts
-  std::vector<double> stats;               // COCO's 12 (10 for keypoints) numbers, in [0, 1] or -1
+  std::vector<std::int64_t> category_ids;   // [K]; {-1} when categories are not used
+  std::vector<std::string> category_names;  // [K]
+  std::vector<double> precision;            // [T, R, K, A, M]; -1 where a category has no ground truth
+  std::vector<double> scores;               // [T, R, K, A, M] score at which that recall is reached, 0 when never
+  std::vector<double> recall;               // [T, K, A, M] highest recall; -1 as above
+  std::vector<std::int64_t> truth_counts;   // [K, A] ground truth that counts
+  std::vector<double> stats;                // COCO's 12 (10 for keypoints) numbers, in [0, 1] or -1
 
   double precision_at(std::size_t t, std::size_t r, std::size_t k, std::size_t a, std::size_t m) const;
   double recall_at(std::size_t t, std::size_t k, std::size_t a, std::size_t m) const;

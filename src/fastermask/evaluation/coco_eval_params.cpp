@@ -29,7 +29,8 @@ CocoEvalParams CocoEvalParams::defaults(IouType type) {
   if (type == IouType::keypoints) {
     params.max_detections = {20};
     // Nose; then pairs of eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
-    for (const double tenfold : {.26, .25, .25, .35, .35, .79, .79, .72, .72, .62, .62, 1.07, 1.07, .87, .87, .89, .89}) {
+    for (const double tenfold :
+         {.26, .25, .25, .35, .35, .79, .79, .72, .72, .62, .62, 1.07, 1.07, .87, .87, .89, .89}) {
       params.keypoint_sigmas.push_back(tenfold / 10.0);
     }
   } else {
@@ -57,21 +58,22 @@ void check_eval_params(const CocoEvalParams& params) {
                    "evaluation: there must be 1 to {} IoU thresholds, got {}", kMaxIouThresholds, thresholds);
   FASTERMASK_CHECK(!params.recall_thresholds.empty(), "evaluation: there must be at least one recall threshold");
   for (const double threshold : params.iou_thresholds) {
-    FASTERMASK_CHECK(threshold >= 0 && threshold <= 1, "evaluation: IoU thresholds must be in [0, 1], got {}", threshold);
+    FASTERMASK_CHECK(threshold >= 0 && threshold <= 1, "evaluation: IoU thresholds must be in [0, 1], got {}",
+                     threshold);
   }
   for (std::size_t r = 0; r < params.recall_thresholds.size(); ++r) {
     const double recall = params.recall_thresholds[r];
     const double below = r == 0 ? 0 : params.recall_thresholds[r - 1];
-    FASTERMASK_CHECK(recall >= below && recall <= 1, "evaluation: recall thresholds must rise from 0 to 1, got {} after {}",
-                     recall, below);
+    FASTERMASK_CHECK(recall >= below && recall <= 1,
+                     "evaluation: recall thresholds must rise from 0 to 1, got {} after {}", recall, below);
   }
   FASTERMASK_CHECK(!params.area_ranges.empty(), "evaluation: there must be at least one area range");
   FASTERMASK_CHECK(!params.max_detections.empty(), "evaluation: there must be at least one limit on detections");
   for (std::size_t m = 0; m < params.max_detections.size(); ++m) {
     const int limit = params.max_detections[m];
     const int below = m == 0 ? 0 : params.max_detections[m - 1];
-    FASTERMASK_CHECK(limit > below, "evaluation: limits on detections must be positive and rising, got {} after {}", limit,
-                     below);
+    FASTERMASK_CHECK(limit > below, "evaluation: limits on detections must be positive and rising, got {} after {}",
+                     limit, below);
   }
   FASTERMASK_CHECK(params.max_detections_per_image >= 0,
                    "evaluation: the limit on an image's detections must not be negative, got {}",

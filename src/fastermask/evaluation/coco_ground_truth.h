@@ -1,6 +1,6 @@
-// The ground truth that detections are evaluated against, read straight from a COCO JSON. data/dataset.h serves training
-// and leaves out or moves what training does not need; here every number stays as it is in the file, since evaluation
-// must give pycocotools' figures to the last digit.
+// The ground truth that detections are evaluated against, read straight from a COCO JSON. data/dataset.h serves
+// training and leaves out or moves what training does not need; here every number stays as it is in the file, since
+// evaluation must give pycocotools' figures to the last digit.
 //   I images   A annotations   C categories   K keypoints an instance
 #pragma once
 
@@ -23,22 +23,22 @@ struct GroundTruthImage {
   int width = 0;
   std::uint32_t first_annotation = 0;  // into CocoGroundTruth::annotations()
   std::uint32_t annotation_count = 0;
-  std::vector<int> absent_categories;      // LVIS "neg_category_ids": looked for and not there; category indices, rising
+  std::vector<int> absent_categories;  // LVIS "neg_category_ids": looked for and not there; category indices, rising
   std::vector<int> incomplete_categories;  // LVIS "not_exhaustive_category_ids": not every instance is annotated
 };
 
 struct GroundTruthAnnotation {
   std::int64_t id = 0;
-  std::uint32_t image = 0;        // index into images()
-  std::uint32_t table_row = 0;    // where the mask is kept
-  std::array<double, 4> xywh{};   // (x, y, width, height) in pixels
-  double area = 0;                // the file's "area"; the box's when it has none
-  std::int32_t category = 0;      // index into category_ids()
-  std::int32_t num_keypoints = 0; // the file's; counted where it is missing
+  std::uint32_t image = 0;         // index into images()
+  std::uint32_t table_row = 0;     // where the mask is kept
+  std::array<double, 4> xywh{};    // (x, y, width, height) in pixels
+  double area = 0;                 // the file's "area"; the box's when it has none
+  std::int32_t category = 0;       // index into category_ids()
+  std::int32_t num_keypoints = 0;  // the file's; counted where it is missing
   std::uint32_t keypoints_begin = 0;
   std::uint32_t keypoint_count = 0;  // K or 0
-  bool crowd = false;             // a region of many, not one instance: matches are neither right nor wrong
-  bool ignore = false;            // the file's "ignore"; pycocotools does not look at it
+  bool crowd = false;                // a region of many, not one instance: matches are neither right nor wrong
+  bool ignore = false;               // the file's "ignore"; pycocotools does not look at it
 };
 
 // Which parts of annotations to read and keep.
@@ -59,14 +59,14 @@ class CocoGroundTruth {
   static CocoGroundTruth parse(std::string_view json, const std::string& name, const GroundTruthParts& parts = {});
 
   const std::string& name() const { return name_; }
-  const std::vector<GroundTruthImage>& images() const { return images_; }                  // [I] ascending id
-  const std::vector<std::int64_t>& category_ids() const { return category_ids_; }          // [C] ascending
-  const std::vector<std::string>& category_names() const { return category_names_; }       // [C]
+  const std::vector<GroundTruthImage>& images() const { return images_; }             // [I] ascending id
+  const std::vector<std::int64_t>& category_ids() const { return category_ids_; }     // [C] ascending
+  const std::vector<std::string>& category_names() const { return category_names_; }  // [C]
   // [C] LVIS "frequency": 'r'are, 'c'ommon or 'f'requent; 0 where the file does not say.
   const std::vector<char>& category_frequencies() const { return category_frequencies_; }
   // True when the images list the categories that were looked for, as LVIS's do.
   bool is_federated() const { return federated_; }
-  const std::vector<GroundTruthAnnotation>& annotations() const { return annotations_; }   // [A] by image, then category
+  const std::vector<GroundTruthAnnotation>& annotations() const { return annotations_; }  // [A] by image, then category
 
   // Index of an id, or -1.
   int find_image(std::int64_t id) const;

@@ -35,16 +35,18 @@ bool is_ignored(const GroundTruthAnnotation& annotation, const CocoEvalParams& p
 }
 
 ImageMatcher::ImageMatcher(const CocoGroundTruth& truth, const CocoEvalParams& params)
-    : truth_(truth), params_(params),
-      all_thresholds_(0xffffffffu >> (kMaxIouThresholds - params.iou_thresholds.size())), similarity_(truth, params) {}
+    : truth_(truth),
+      params_(params),
+      all_thresholds_(0xffffffffu >> (kMaxIouThresholds - params.iou_thresholds.size())),
+      similarity_(truth, params) {}
 
 void ImageMatcher::check(const DetectionRecord& detection, const GroundTruthImage& image) const {
-  const auto complain = [&](const std::string& what) {
-    fail<DataError>("evaluation: image {}: {}", image.id, what);
-  };
-  if (!std::isfinite(detection.score)) complain(fmt::format("the score must be a finite number, got {}", detection.score));
+  const auto complain = [&](const std::string& what) { fail<DataError>("evaluation: image {}: {}", image.id, what); };
+  if (!std::isfinite(detection.score))
+    complain(fmt::format("the score must be a finite number, got {}", detection.score));
   if (detection.category < 0 || detection.category >= static_cast<int>(truth_.category_ids().size())) {
-    complain(fmt::format("the category must be from 0 to {}, got {}", truth_.category_ids().size() - 1, detection.category));
+    complain(
+        fmt::format("the category must be from 0 to {}, got {}", truth_.category_ids().size() - 1, detection.category));
   }
   switch (params_.iou_type) {
     case IouType::bbox:
@@ -53,8 +55,8 @@ void ImageMatcher::check(const DetectionRecord& detection, const GroundTruthImag
     case IouType::segm:
       if (detection.mask.counts.empty()) complain("a detection has no mask");
       if (image.height > 0 && (detection.mask.height != image.height || detection.mask.width != image.width)) {
-        complain(fmt::format("a detection's mask is {} x {}, the image is {} x {} (height x width)", detection.mask.height,
-                             detection.mask.width, image.height, image.width));
+        complain(fmt::format("a detection's mask is {} x {}, the image is {} x {} (height x width)",
+                             detection.mask.height, detection.mask.width, image.height, image.width));
       }
       break;
     case IouType::keypoints:
@@ -79,8 +81,8 @@ double ImageMatcher::detection_area(const DetectionRecord& detection) const {
   return detection.xywh[2] * detection.xywh[3];
 }
 
-// Leaves out what does not count whatever it finds: beyond the image's limit, or (LVIS) of a category that was not looked
-// for in the image.
+// Leaves out what does not count whatever it finds: beyond the image's limit, or (LVIS) of a category that was not
+// looked for in the image.
 void ImageMatcher::keep_counted(std::size_t image, std::vector<const DetectionRecord*>& detections) const {
   const std::size_t limit = static_cast<std::size_t>(params_.max_detections_per_image);
   if (limit > 0 && detections.size() > limit) {
@@ -93,8 +95,9 @@ void ImageMatcher::keep_counted(std::size_t image, std::vector<const DetectionRe
   const Span<const GroundTruthAnnotation> annotations = truth_.annotations_of(image);
   const auto not_looked_for = [&](const DetectionRecord* detection) {
     if (std::binary_search(absent.begin(), absent.end(), detection->category)) return false;
-    return std::none_of(annotations.begin(), annotations.end(),
-                        [&](const GroundTruthAnnotation& annotation) { return annotation.category == detection->category; });
+    return std::none_of(annotations.begin(), annotations.end(), [&](const GroundTruthAnnotation& annotation) {
+      return annotation.category == detection->category;
+    });
   };
   detections.erase(std::remove_if(detections.begin(), detections.end(), not_looked_for), detections.end());
 }
@@ -121,7 +124,8 @@ void ImageMatcher::match(std::size_t image, std::vector<const DetectionRecord*> 
     cell_.assign(first, first + static_cast<std::ptrdiff_t>(std::min(end - begin, limit)));
     truths_.clear();
     while (by_category && truth != annotations.end() && truth->category < category) ++truth;
-    for (; truth != annotations.end() && (!by_category || truth->category == category); ++truth) truths_.push_back(&*truth);
+    for (; truth != annotations.end() && (!by_category || truth->category == category); ++truth)
+      truths_.push_back(&*truth);
     out.cells.push_back({by_category ? category : 0, static_cast<std::uint32_t>(cell_.size())});
     for (const DetectionRecord* detection : cell_) out.scores.push_back(detection->score);
     out.bits.resize(out.scores.size() * ranges);

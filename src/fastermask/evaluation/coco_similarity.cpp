@@ -12,11 +12,9 @@ namespace fastermask {
 namespace {
 
 double xywh_iou(const std::array<double, 4>& detection, const std::array<double, 4>& truth, bool crowd) {
-  const double width =
-      std::min(detection[2] + detection[0], truth[2] + truth[0]) - std::max(detection[0], truth[0]);
+  const double width = std::min(detection[2] + detection[0], truth[2] + truth[0]) - std::max(detection[0], truth[0]);
   if (!(width > 0)) return 0;
-  const double height =
-      std::min(detection[3] + detection[1], truth[3] + truth[1]) - std::max(detection[1], truth[1]);
+  const double height = std::min(detection[3] + detection[1], truth[3] + truth[1]) - std::max(detection[1], truth[1]);
   if (!(height > 0)) return 0;
   const double both = width * height;
   const double detection_area = detection[2] * detection[3];
@@ -140,7 +138,8 @@ void SimilarityMatrix::compare_keypoints(Span<const DetectionRecord* const> dete
   double* value = values_.data();
   for (const DetectionRecord* detection : detections) {
     for (const GroundTruthAnnotation* truth : truths) {
-      *value++ = keypoint_similarity(detection->keypoints, truth_.keypoints(*truth), *truth, params_.keypoint_sigmas, terms_);
+      *value++ =
+          keypoint_similarity(detection->keypoints, truth_.keypoints(*truth), *truth, params_.keypoint_sigmas, terms_);
     }
   }
 }

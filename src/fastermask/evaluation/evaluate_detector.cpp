@@ -23,7 +23,8 @@ constexpr const char* kEvaluator = "evaluation.evaluator";
 // Says how far inference is, at most every five seconds, in detectron2's words.
 class InferenceLog {
  public:
-  explicit InferenceLog(std::int64_t total) : total_(total), warmup_(std::min<std::int64_t>(5, total - 1)), bar_("evaluate", total) {
+  explicit InferenceLog(std::int64_t total)
+      : total_(total), warmup_(std::min<std::int64_t>(5, total - 1)), bar_("evaluate", total) {
     log_info(kEvaluator, "Start inference on {} images", total);
   }
 
@@ -51,7 +52,9 @@ class InferenceLog {
              format_duration(compute_), compute_ / images);
   }
 
-  double seconds_per_image() const { return compute_ / static_cast<double>(std::max<std::int64_t>(done_ - warmup_, 1)); }
+  double seconds_per_image() const {
+    return compute_ / static_cast<double>(std::max<std::int64_t>(done_ - warmup_, 1));
+  }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -73,12 +76,13 @@ std::vector<IouType> evaluation_tasks(const Config& config) {
   return tasks;
 }
 
-DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<const Dataset>& dataset, const Config& config,
-                                     const EvaluateDetectorOptions& options) {
+DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<const Dataset>& dataset,
+                                     const Config& config, const EvaluateDetectorOptions& options) {
   DatasetEvaluatorOptions evaluator_options;
   evaluator_options.tasks = evaluation_tasks(config);
   // COCO counts 100 detections an image; a config that keeps more wants them counted (detectron2's COCOevalMaxDets).
-  if (config.test.detections_per_image > 100) evaluator_options.max_detections = {1, 10, config.test.detections_per_image};
+  if (config.test.detections_per_image > 100)
+    evaluator_options.max_detections = {1, 10, config.test.detections_per_image};
   evaluator_options.keypoint_sigmas = config.test.keypoint_oks_sigmas;
   evaluator_options.output_folder = options.output_folder;
   std::optional<CocoDatasetEvaluator> evaluator;
@@ -86,7 +90,8 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
   if (detector.network().box_heads.empty()) {
     proposal_evaluator.emplace(dataset->annotation_file, options.output_folder);
   } else {
-    evaluator.emplace(EvaluationDataset{dataset->annotation_file, dataset->category_ids, dataset->class_names}, evaluator_options);
+    evaluator.emplace(EvaluationDataset{dataset->annotation_file, dataset->category_ids, dataset->class_names},
+                      evaluator_options);
   }
   InferenceLoader loader(dataset, make_inference_loader_options(config, detector.network().size_divisibility));
   DetectorEvaluation result;
@@ -118,7 +123,8 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
 std::vector<std::string> check_expected_results(const Config& config, const std::vector<TaskMetrics>& metrics) {
   std::vector<std::string> misses;
   for (const ExpectedResult& expected : config.test.expected_results) {
-    const auto task = std::find_if(metrics.begin(), metrics.end(), [&](const TaskMetrics& m) { return m.task == expected.task; });
+    const auto task =
+        std::find_if(metrics.begin(), metrics.end(), [&](const TaskMetrics& m) { return m.task == expected.task; });
     const double actual = task == metrics.end() ? std::nan("") : task->value(expected.metric);
     if (std::abs(actual - expected.value) <= expected.tolerance) continue;  // false for NaN
     misses.push_back(fmt::format("{}/{}: expected {} +- {}, got {:.4f}", expected.task, expected.metric, expected.value,

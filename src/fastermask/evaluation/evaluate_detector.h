@@ -1,5 +1,5 @@
-// Runs a detector over a data set and evaluates what it finds: the loop behind `fastermask evaluate`, `train --eval-only`
-// and evaluation during training. detectron2 evaluation/evaluator.py inference_on_dataset.
+// Runs a detector over a data set and evaluates what it finds: the loop behind `fastermask evaluate`, `train
+// --eval-only` and evaluation during training. detectron2 evaluation/evaluator.py inference_on_dataset.
 #pragma once
 
 #include <functional>
@@ -29,8 +29,8 @@ struct DetectorEvaluation {
 };
 
 // Throws DataError when a picture cannot be read. Progress is logged in detectron2's words.
-DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<const Dataset>& dataset, const Config& config,
-                                     const EvaluateDetectorOptions& options);
+DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<const Dataset>& dataset,
+                                     const Config& config, const EvaluateDetectorOptions& options);
 
 // Differences from TEST.EXPECTED_RESULTS, one line each; empty when all are met.
 std::vector<std::string> check_expected_results(const Config& config, const std::vector<TaskMetrics>& metrics);

@@ -67,8 +67,10 @@ class GroundTruthReader {
   template <class Visit>
   void for_each_object(json::Scanner& scanner, const char* section, const char* what, const Visit& visit) {
     const auto found = sections_.find(section);
-    if (found == sections_.end()) fail<DataError>("{}: the file has no \"{}\"; is it a COCO annotation file?", where_, section);
-    if (found->second.empty() || found->second.front() != '[') fail<DataError>("{}: \"{}\" must be a list", where_, section);
+    if (found == sections_.end())
+      fail<DataError>("{}: the file has no \"{}\"; is it a COCO annotation file?", where_, section);
+    if (found->second.empty() || found->second.front() != '[')
+      fail<DataError>("{}: \"{}\" must be a list", where_, section);
     scanner.enter_array(found->second);
     std::string_view element;
     for (std::size_t number = 0; scanner.next_element(element); ++number) {
@@ -100,7 +102,8 @@ class GroundTruthReader {
         std::string_view key;
         std::int64_t id = 0;
         if (field.error() != simdjson::SUCCESS || field.unescaped_key().get(key) != simdjson::SUCCESS) break;
-        if (key == "id" && field.value().get_int64().get(id) == simdjson::SUCCESS) return fmt::format("{} {}", what, id);
+        if (key == "id" && field.value().get_int64().get(id) == simdjson::SUCCESS)
+          return fmt::format("{} {}", what, id);
       }
     }
     return fmt::format("{} number {}", what, number);
@@ -166,7 +169,8 @@ class GroundTruthReader {
     });
     std::sort(truth_.images_.begin(), truth_.images_.end(),
               [](const GroundTruthImage& a, const GroundTruthImage& b) { return a.id < b.id; });
-    for (std::size_t i = 0; i < truth_.images_.size(); ++i) truth_.image_index_[truth_.images_[i].id] = static_cast<int>(i);
+    for (std::size_t i = 0; i < truth_.images_.size(); ++i)
+      truth_.image_index_[truth_.images_[i].id] = static_cast<int>(i);
   }
 
   static char read_frequency(od::value value) {
@@ -251,7 +255,8 @@ class GroundTruthReader {
     if (image < 0) truth_problem("image_id {} is not among the {} images of the file", image_id, truth_.images_.size());
     const int category = truth_.find_category(category_id);
     if (category < 0) {
-      truth_problem("category_id {} is not among the {} categories of the file", category_id, truth_.category_ids_.size());
+      truth_problem("category_id {} is not among the {} categories of the file", category_id,
+                    truth_.category_ids_.size());
     }
     annotation.image = static_cast<std::uint32_t>(image);
     annotation.category = category;

@@ -190,13 +190,15 @@ Rle draw_polygons(const Polygons& polygons, int height, int width) {
     const bool boxes = !polygons.empty() && polygons.front().size() == 4;
     for (const Polygon& polygon : polygons) {
       if (boxes) {
-        if (polygon.size() != 4) value_problem("segmentation mixes boxes of 4 numbers with a polygon of {}", polygon.size());
+        if (polygon.size() != 4)
+          value_problem("segmentation mixes boxes of 4 numbers with a polygon of {}", polygon.size());
         parts.push_back(box_to_rle({polygon[0], polygon[1], polygon[2], polygon[3]}, height, width));
       } else if (polygon.size() >= 6) {  // two points or fewer enclose nothing
         parts.push_back(polygon_to_rle(Span<const double>(polygon.data(), polygon.size() / 2 * 2), height, width));
       }
     }
-    if (parts.empty()) return Rle{height, width, {static_cast<std::uint32_t>(height) * static_cast<std::uint32_t>(width)}};
+    if (parts.empty())
+      return Rle{height, width, {static_cast<std::uint32_t>(height) * static_cast<std::uint32_t>(width)}};
     return parts.size() == 1 ? std::move(parts.front()) : rle_merge(parts);
   } catch (const DataError& error) {
     value_problem("segmentation: {}", error.what());

@@ -17,7 +17,8 @@ constexpr float kMediumLimit = 96 * 96;
 // As torch.arange(0.5, 0.95 + 1e-5, 0.05) in float32.
 std::array<float, 10> proposal_iou_thresholds() {
   std::array<float, 10> thresholds{};
-  for (std::size_t i = 0; i < thresholds.size(); ++i) thresholds[i] = static_cast<float>(0.5 + static_cast<double>(i) * 0.05);
+  for (std::size_t i = 0; i < thresholds.size(); ++i)
+    thresholds[i] = static_cast<float>(0.5 + static_cast<double>(i) * 0.05);
   return thresholds;
 }
 
@@ -77,7 +78,8 @@ void ProposalRecall::add_group(Group& group, Span<const Box> proposals,
   const auto find_best = [&](std::size_t g) {
     best[g] = proposals.size();
     for (std::size_t p = 0; p < proposals.size(); ++p) {
-      const bool better = best[g] == proposals.size() || overlaps[p * truth_count + g] > overlaps[best[g] * truth_count + g];
+      const bool better =
+          best[g] == proposals.size() || overlaps[p * truth_count + g] > overlaps[best[g] * truth_count + g];
       if (proposal_used[p] == 0 && better) best[g] = p;
     }
   };

@@ -1,5 +1,6 @@
 // How many objects a proposal network finds, whatever class they are of: average recall over IoU thresholds, as
-// detectron2's box proposal evaluation has it (evaluation/coco_evaluation.py, after Detectron's json_dataset_evaluator).
+// detectron2's box proposal evaluation has it (evaluation/coco_evaluation.py, after Detectron's
+// json_dataset_evaluator).
 //   P proposals of an image   G ground truths
 #pragma once
 
@@ -25,8 +26,8 @@ class ProposalRecall {
   void add(std::int64_t image_id, Span<const Box> proposals);
 
   // Task "box_proposals" with AR@100, ARs@100, ARm@100, ARl@100, AR@1000, ...: recall at IoU 0.50:0.05:0.95, averaged,
-  // times 100, over objects of all sizes, small (< 32^2), medium (< 96^2) and large; crowds don't count. NaN where there
-  // is no such object.
+  // times 100, over objects of all sizes, small (< 32^2), medium (< 96^2) and large; crowds don't count. NaN where
+  // there is no such object.
   TaskMetrics metrics() const;
 
  private:

@@ -120,7 +120,8 @@ std::vector<DetectionRecord> parse_carefully(std::string text, const std::string
     element_end = text.size() - readable + element.size();
     try {
       od::document document;
-      if (const auto code = parser.iterate(element.data(), element.size(), readable).get(document)) ej::throw_broken(code);
+      if (const auto code = parser.iterate(element.data(), element.size(), readable).get(document))
+        ej::throw_broken(code);
       od::object object;
       if (document.get_object().get(object) != simdjson::SUCCESS) fail_at_record("must be an object");
       DetectionRecord record;
@@ -135,7 +136,8 @@ std::vector<DetectionRecord> parse_carefully(std::string text, const std::string
   }
   const std::size_t after = text.find(']', element_end) + 1;
   const std::size_t more_text = text.find_first_not_of(" \n\r\t", after);
-  if (more_text != std::string::npos) fail<DataError>("{}: there is more text after the list, at byte {}", where, more_text);
+  if (more_text != std::string::npos)
+    fail<DataError>("{}: there is more text after the list, at byte {}", where, more_text);
   return records;
 }
 

@@ -48,7 +48,8 @@ std::string results_record_json(const DetectionRecord& record, std::int64_t cate
   text += ", \"score\": ";
   append_number(text, record.score);
   if (record.has_mask()) {
-    text += fmt::format(", \"segmentation\": {{\"size\": [{}, {}], \"counts\": \"", record.mask.height, record.mask.width);
+    text +=
+        fmt::format(", \"segmentation\": {{\"size\": [{}, {}], \"counts\": \"", record.mask.height, record.mask.width);
     append_counts(text, record.mask);
     text += "\"}";
   }

@@ -114,7 +114,8 @@ std::string results_table_message(const TaskMetrics& metrics) {
     names.push_back(name);
     values.push_back(three_decimals(value));
   }
-  return fmt::format("Evaluation results for {}: \n{}", metrics.task, pipe_table(names, {values}, ColumnAlignment::centre));
+  return fmt::format("Evaluation results for {}: \n{}", metrics.task,
+                     pipe_table(names, {values}, ColumnAlignment::centre));
 }
 
 std::string per_category_table_message(const TaskMetrics& metrics) {

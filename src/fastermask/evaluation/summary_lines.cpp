@@ -70,8 +70,10 @@ class MeanOfPresent {
 
 double CocoEvalResult::precision_at(std::size_t t, std::size_t r, std::size_t k, std::size_t a, std::size_t m) const {
   const std::size_t limits = params.max_detections.size();
-  return precision[(((t * params.recall_thresholds.size() + r) * category_ids.size() + k) * params.area_ranges.size() + a) *
-                       limits + m];
+  return precision[(((t * params.recall_thresholds.size() + r) * category_ids.size() + k) * params.area_ranges.size() +
+                    a) *
+                       limits +
+                   m];
 }
 
 double CocoEvalResult::recall_at(std::size_t t, std::size_t k, std::size_t a, std::size_t m) const {
@@ -96,7 +98,8 @@ double CocoEvalResult::mean_precision(double iou_threshold, const std::string& a
   return mean.mean();
 }
 
-double CocoEvalResult::mean_recall(double iou_threshold, const std::string& area, int max_detections, int category) const {
+double CocoEvalResult::mean_recall(double iou_threshold, const std::string& area, int max_detections,
+                                   int category) const {
   const int a = area_index(params, area);
   const int m = limit_index(params, max_detections);
   if (a < 0 || m < 0) return -1;
@@ -115,12 +118,12 @@ std::vector<std::string> coco_summary_lines(const CocoEvalResult& result) {
   const CocoEvalParams& params = result.params;
   std::vector<std::string> lines;
   for (const SummaryRow& row : summary_rows(params)) {
-    const std::string iou = row.iou < 0
-                                ? fmt::format("{:0.2f}:{:0.2f}", params.iou_thresholds.front(), params.iou_thresholds.back())
-                                : fmt::format("{:0.2f}", row.iou);
+    const std::string iou =
+        row.iou < 0 ? fmt::format("{:0.2f}:{:0.2f}", params.iou_thresholds.front(), params.iou_thresholds.back())
+                    : fmt::format("{:0.2f}", row.iou);
     lines.push_back(fmt::format(" {:<18} {} @[ IoU={:<9} | area={:>6s} | maxDets={:>3d} ] = {:0.3f}",
-                                row.precision ? "Average Precision" : "Average Recall", row.precision ? "(AP)" : "(AR)", iou,
-                                row.area, row.max_detections, row_value(result, row)));
+                                row.precision ? "Average Precision" : "Average Recall", row.precision ? "(AP)" : "(AR)",
+                                iou, row.area, row.max_detections, row_value(result, row)));
   }
   return lines;
 }
@@ -135,8 +138,8 @@ std::vector<double> per_category_ap(const CocoEvalResult& result) {
   const CocoEvalParams& params = result.params;
   std::vector<double> values;
   for (std::size_t k = 0; k < result.category_ids.size(); ++k) {
-    const double ap = result.mean_precision(-1, params.area_ranges.front().label, params.max_detections.back(),
-                                            static_cast<int>(k));
+    const double ap =
+        result.mean_precision(-1, params.area_ranges.front().label, params.max_detections.back(), static_cast<int>(k));
     values.push_back(ap < 0 ? std::numeric_limits<double>::quiet_NaN() : ap);
   }
   return values;

@@ -27,7 +27,9 @@ std::array<double, 4> voc_corners(const std::array<double, 4>& xywh) {
 }
 
 // What is read back after printing with so many decimals.
-double printed_with(double value, int decimals) { return std::strtod(fmt::format("{:.{}f}", value, decimals).c_str(), nullptr); }
+double printed_with(double value, int decimals) {
+  return std::strtod(fmt::format("{:.{}f}", value, decimals).c_str(), nullptr);
+}
 
 // VOC counts pixels from 1 and includes the last one, which comes to the same as continuous coordinates from 0: its
 // (x1 + 1, y1 + 1, x2, y2) has the width x2 - (x1 + 1) + 1.
@@ -112,7 +114,8 @@ double mean_over_categories(const std::vector<double>& values) {
 
 }  // namespace
 
-double voc_average_precision(const std::vector<double>& recall, const std::vector<double>& precision, bool eleven_points) {
+double voc_average_precision(const std::vector<double>& recall, const std::vector<double>& precision,
+                             bool eleven_points) {
   if (eleven_points) {
     double sum = 0;
     for (int i = 0; i <= 10; ++i) {
@@ -135,7 +138,8 @@ double voc_average_precision(const std::vector<double>& recall, const std::vecto
   return area;
 }
 
-VocResult evaluate_voc(const CocoGroundTruth& truth, Span<const DetectionRecord> detections, const VocOptions& options) {
+VocResult evaluate_voc(const CocoGroundTruth& truth, Span<const DetectionRecord> detections,
+                       const VocOptions& options) {
   const std::size_t categories = truth.category_ids().size();
   std::vector<std::vector<VocDetection>> by_category(categories);
   for (const DetectionRecord& detection : detections) {

@@ -29,7 +29,8 @@ int add_shortcut(GraphBuilder& builder, int input, const std::string& prefix, co
 int add_bottleneck(GraphBuilder& builder, int input, const std::string& prefix, const BlockSpec& spec) {
   const int stride1 = spec.stride_in_1x1 ? spec.stride : 1;
   const int stride3 = spec.stride_in_1x1 ? 1 : spec.stride;
-  int value = builder.convolution(prefix + "conv1", input, {spec.bottleneck_channels, 1, stride1, 1, 1, spec.norm, true});
+  int value =
+      builder.convolution(prefix + "conv1", input, {spec.bottleneck_channels, 1, stride1, 1, 1, spec.norm, true});
   const ConvolutionSpec conv2 = {spec.bottleneck_channels, 3, stride3, spec.dilation, spec.groups, spec.norm, true};
   value = spec.deformable ? builder.deformable_convolution(prefix + "conv2", value, conv2, spec.deformation)
                           : builder.convolution(prefix + "conv2", value, conv2);
@@ -52,13 +53,15 @@ std::vector<FeatureLevel2d> build_resnet(GraphBuilder& builder, const std::strin
   };
   int last_stage = 1;
   for (const std::string& name : resnets.out_features) {
-    const bool known = name == "stem" || (name.size() == 4 && name.compare(0, 3, "res") == 0 && name[3] >= '2' && name[3] <= '5');
+    const bool known =
+        name == "stem" || (name.size() == 4 && name.compare(0, 3, "res") == 0 && name[3] >= '2' && name[3] <= '5');
     if (!known) fail<ConfigError>("config: MODEL.RESNETS.OUT_FEATURES must name stem, res2 .. res5, got '{}'", name);
     if (name != "stem") last_stage = std::max(last_stage, name[3] - '0');
   }
   builder.set_trainable(freeze_at < 1);
   const NormType norm = parse_norm(resnets.norm, "MODEL.RESNETS.NORM");
-  int value = builder.convolution(prefix + "stem.conv1", builder.input(), {resnets.stem_out_channels, 7, 2, 1, 1, norm, true});
+  int value =
+      builder.convolution(prefix + "stem.conv1", builder.input(), {resnets.stem_out_channels, 7, 2, 1, 1, norm, true});
   value = builder.max_pool(value, 3, 2, 1);
   std::vector<FeatureLevel2d> levels;
   if (wanted("stem")) levels.push_back({"stem", value, 4});
@@ -91,7 +94,8 @@ std::vector<FeatureLevel2d> build_fpn(GraphBuilder& builder, const Config& confi
   const NormType norm = parse_norm(fpn.norm, "MODEL.FPN.NORM");
   std::vector<FeatureLevel2d> bottom_up;
   for (const FeatureLevel2d& level : build_resnet(builder, "backbone.bottom_up.", config.model)) {
-    if (std::find(fpn.in_features.begin(), fpn.in_features.end(), level.name) != fpn.in_features.end()) bottom_up.push_back(level);
+    if (std::find(fpn.in_features.begin(), fpn.in_features.end(), level.name) != fpn.in_features.end())
+      bottom_up.push_back(level);
   }
   if (bottom_up.empty() || bottom_up.size() != fpn.in_features.size()) {
     fail<ConfigError>("config: MODEL.FPN.IN_FEATURES must be among MODEL.RESNETS.OUT_FEATURES ({})",
@@ -119,7 +123,8 @@ std::vector<FeatureLevel2d> build_fpn(GraphBuilder& builder, const Config& confi
   }
   // LastLevelMaxPool: one more, coarser level for the RPN.
   const FeatureLevel2d& top = levels.back();
-  levels.push_back({fmt::format("p{}", log2_stride(top.stride) + 1), builder.max_pool(top.value, 1, 2, 0), top.stride * 2});
+  levels.push_back(
+      {fmt::format("p{}", log2_stride(top.stride) + 1), builder.max_pool(top.value, 1, 2, 0), top.stride * 2});
   return levels;
 }
 
@@ -150,8 +155,10 @@ int build_resnet_stage(GraphBuilder& builder, int input, const std::string& pref
   const auto stage_index = static_cast<std::size_t>(spec.stage - 2);
   const bool deformable = stage_index < resnets.deform_on_per_stage.size() && resnets.deform_on_per_stage[stage_index];
   if (basic && deformable) {
-    fail<ConfigError>("config: MODEL.RESNETS.DEFORM_ON_PER_STAGE: depth {} has no deformable convolutions, as in "
-                      "detectron2; use depth 50, 101 or 152", resnets.depth);
+    fail<ConfigError>(
+        "config: MODEL.RESNETS.DEFORM_ON_PER_STAGE: depth {} has no deformable convolutions, as in "
+        "detectron2; use depth 50, 101 or 152",
+        resnets.depth);
   }
   const int factor = 1 << (spec.stage - 2);
   BlockSpec block;
@@ -167,7 +174,8 @@ int build_resnet_stage(GraphBuilder& builder, int input, const std::string& pref
   for (int i = 0; i < spec.num_blocks; ++i) {
     block.stride = i == 0 ? spec.first_stride : 1;
     const std::string block_prefix = fmt::format("{}{}.", prefix, i);
-    value = basic ? add_basic_block(builder, value, block_prefix, block) : add_bottleneck(builder, value, block_prefix, block);
+    value = basic ? add_basic_block(builder, value, block_prefix, block)
+                  : add_bottleneck(builder, value, block_prefix, block);
   }
   return value;
 }
@@ -175,15 +183,17 @@ int build_resnet_stage(GraphBuilder& builder, int input, const std::string& pref
 std::vector<FeatureLevel2d> build_backbone(GraphBuilder& builder, const Config& config) {
   if (config.model.backbone.name == "build_resnet_fpn_backbone") return build_fpn(builder, config);
   if (config.model.backbone.name == "build_resnet_backbone") return build_resnet(builder, "backbone.", config.model);
-  fail<ConfigError>("config: MODEL.BACKBONE.NAME: not supported: '{}'; known are build_resnet_backbone, build_resnet_fpn_backbone",
-                    config.model.backbone.name);
+  fail<ConfigError>(
+      "config: MODEL.BACKBONE.NAME: not supported: '{}'; known are build_resnet_backbone, build_resnet_fpn_backbone",
+      config.model.backbone.name);
 }
 
 int size_divisibility(const Config& config) {
   if (config.model.backbone.name != "build_resnet_fpn_backbone") return 0;
   int divisibility = 4;
   for (const std::string& name : config.model.fpn.in_features) {
-    if (name.size() == 4 && name[3] >= '2' && name[3] <= '5') divisibility = std::max(divisibility, 4 << (name[3] - '2'));
+    if (name.size() == 4 && name[3] >= '2' && name[3] <= '5')
+      divisibility = std::max(divisibility, 4 << (name[3] - '2'));
   }
   return divisibility;
 }

@@ -1,5 +1,5 @@
-// Builders of the backbones: ResNet (He et al., arXiv:1512.03385) and the feature pyramid on it (FPN, arXiv:1612.03144).
-// Names, layout and initialisation as detectron2 modeling/backbone/{resnet,fpn}.py.
+// Builders of the backbones: ResNet (He et al., arXiv:1512.03385) and the feature pyramid on it (FPN,
+// arXiv:1612.03144). Names, layout and initialisation as detectron2 modeling/backbone/{resnet,fpn}.py.
 #pragma once
 
 #include <string>
@@ -21,7 +21,8 @@ struct FeatureLevel2d {
 // RESNETS.OUT_FEATURES for a plain ResNet, p2 .. p6 for an FPN. Throws ConfigError for settings that contradict.
 std::vector<FeatureLevel2d> build_backbone(GraphBuilder& builder, const Config& config);
 
-// Adds a stage of bottleneck (or basic) blocks. `stage` is 2 for res2, ...; `prefix` the stage's name with a dot at the end.
+// Adds a stage of bottleneck (or basic) blocks. `stage` is 2 for res2, ...; `prefix` the stage's name with a dot at the
+// end.
 struct StageSpec {
   int stage = 2;
   int num_blocks = 3;

@@ -23,7 +23,9 @@ Shape infer_layer(const Layer& layer, const std::vector<Shape>& shapes) {
       return {in[0], layer.out_channels, window_output(in[2], layer), window_output(in[3], layer)};
     case LayerType::max_pool: return {in[0], in[1], window_output(in[2], layer), window_output(in[3], layer)};
     case LayerType::deconvolution: {
-      const auto grow = [&layer](std::int64_t size) { return (size - 1) * layer.stride - 2 * layer.padding + layer.kernel; };
+      const auto grow = [&layer](std::int64_t size) {
+        return (size - 1) * layer.stride - 2 * layer.padding + layer.kernel;
+      };
       return {in[0], layer.out_channels, grow(in[2]), grow(in[3])};
     }
     case LayerType::linear: return {in[0], layer.out_channels};
@@ -32,7 +34,8 @@ Shape infer_layer(const Layer& layer, const std::vector<Shape>& shapes) {
     case LayerType::add:
     case LayerType::average: {
       const Shape& other = shapes[static_cast<std::size_t>(layer.inputs[1])];
-      FASTERMASK_CHECK(in == other, "graph: cannot add {} and {}; the input sides must be a multiple of the size divisibility",
+      FASTERMASK_CHECK(in == other,
+                       "graph: cannot add {} and {}; the input sides must be a multiple of the size divisibility",
                        to_string(in), to_string(other));
       return in;
     }

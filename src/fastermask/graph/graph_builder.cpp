@@ -80,7 +80,8 @@ int GraphBuilder::finish_convolution(Layer layer, const ConvolutionSpec& spec) {
                    spec.out_channels, spec.groups);
   parameter(name + ".weight", {spec.out_channels, channels(input) / spec.groups, spec.kernel, spec.kernel},
             ParameterRole::weight, spec.initialiser, trainable_);
-  if (layer.has_bias) parameter(name + ".bias", {spec.out_channels}, ParameterRole::bias, Initialiser::zeros, trainable_);
+  if (layer.has_bias)
+    parameter(name + ".bias", {spec.out_channels}, ParameterRole::bias, Initialiser::zeros, trainable_);
   int value = append(std::move(layer));
   if (spec.norm != NormType::none) value = normalisation(name + ".norm", value, spec.norm);
   return spec.relu ? relu(value) : value;
@@ -119,12 +120,14 @@ int GraphBuilder::deconvolution(const std::string& name, int input, int out_chan
   layer.stride = stride;
   layer.padding = padding;
   layer.has_bias = true;
-  parameter(name + ".weight", {channels(input), out_channels, kernel, kernel}, ParameterRole::weight, initialiser, trainable_);
+  parameter(name + ".weight", {channels(input), out_channels, kernel, kernel}, ParameterRole::weight, initialiser,
+            trainable_);
   parameter(name + ".bias", {out_channels}, ParameterRole::bias, Initialiser::zeros, trainable_);
   return append(std::move(layer));
 }
 
-int GraphBuilder::linear(const std::string& name, int input, int in_features, int out_features, Initialiser initialiser) {
+int GraphBuilder::linear(const std::string& name, int input, int in_features, int out_features,
+                         Initialiser initialiser) {
   Layer layer;
   layer.type = LayerType::linear;
   layer.name = name;

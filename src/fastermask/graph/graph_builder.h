@@ -8,7 +8,8 @@
 
 namespace fastermask {
 
-// The norm that a config's NORM string names: "" none, FrozenBN, BN, SyncBN (and its spellings), GN. Throws ConfigError.
+// The norm that a config's NORM string names: "" none, FrozenBN, BN, SyncBN (and its spellings), GN. Throws
+// ConfigError.
 NormType parse_norm(const std::string& norm, const std::string& key);
 
 struct ConvolutionSpec {

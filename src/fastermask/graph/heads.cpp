@@ -14,8 +14,10 @@ void add_box_predictor(GraphBuilder& builder, const Config& config, int input, i
                        bool class_agnostic) {
   const int classes = config.model.roi_heads.num_classes;
   const int box_outputs = 4 * (class_agnostic ? 1 : classes);
-  builder.output("box.logits", builder.linear(prefix + "cls_score", input, features, classes + 1, Initialiser::normal_0_01));
-  builder.output("box.deltas", builder.linear(prefix + "bbox_pred", input, features, box_outputs, Initialiser::normal_0_001));
+  builder.output("box.logits",
+                 builder.linear(prefix + "cls_score", input, features, classes + 1, Initialiser::normal_0_01));
+  builder.output("box.deltas",
+                 builder.linear(prefix + "bbox_pred", input, features, box_outputs, Initialiser::normal_0_001));
 }
 
 void require_head_name(const std::string& got, const std::string& known, const char* key) {
@@ -24,7 +26,8 @@ void require_head_name(const std::string& got, const std::string& known, const c
 
 }  // namespace
 
-void build_rpn_head(GraphBuilder& builder, const std::vector<FeatureLevel2d>& levels, int num_anchors, const Config& config) {
+void build_rpn_head(GraphBuilder& builder, const std::vector<FeatureLevel2d>& levels, int num_anchors,
+                    const Config& config) {
   require_head_name(config.model.rpn.head_name, "StandardRPNHead", "MODEL.RPN.HEAD_NAME");
   const std::string prefix = "proposal_generator.rpn_head.";
   std::vector<int> dims = config.model.rpn.conv_dims;
@@ -53,7 +56,8 @@ Graph build_box_head(const Config& config, int in_channels, int stage) {
   const auto& head = config.model.roi_box_head;
   require_head_name(head.name, "FastRCNNConvFCHead", "MODEL.ROI_BOX_HEAD.NAME");
   if (head.num_conv + head.num_fc < 1) {
-    fail<ConfigError>("config: MODEL.ROI_BOX_HEAD needs NUM_CONV + NUM_FC of at least 1, got {} + {}", head.num_conv, head.num_fc);
+    fail<ConfigError>("config: MODEL.ROI_BOX_HEAD needs NUM_CONV + NUM_FC of at least 1, got {} + {}", head.num_conv,
+                      head.num_fc);
   }
   const std::string suffix = stage < 0 ? "" : fmt::format("{}.", stage);
   const std::string prefix = "roi_heads.box_head." + suffix;
@@ -64,7 +68,8 @@ Graph build_box_head(const Config& config, int in_channels, int stage) {
   spec.kernel = 3;
   spec.norm = parse_norm(head.norm, "MODEL.ROI_BOX_HEAD.NORM");
   spec.relu = true;
-  for (int i = 0; i < head.num_conv; ++i) value = builder.convolution(fmt::format("{}conv{}", prefix, i + 1), value, spec);
+  for (int i = 0; i < head.num_conv; ++i)
+    value = builder.convolution(fmt::format("{}conv{}", prefix, i + 1), value, spec);
   int features = builder.channels(value) * head.pooler_resolution * head.pooler_resolution;
   value = builder.flatten(value);
   for (int i = 0; i < head.num_fc; ++i) {
@@ -94,7 +99,8 @@ Graph build_mask_head(const Config& config, int in_channels) {
   spec.norm = parse_norm(head.norm, "MODEL.ROI_MASK_HEAD.NORM");
   spec.relu = true;
   int value = builder.input();
-  for (int i = 0; i < head.num_conv; ++i) value = builder.convolution(fmt::format("{}mask_fcn{}", prefix, i + 1), value, spec);
+  for (int i = 0; i < head.num_conv; ++i)
+    value = builder.convolution(fmt::format("{}mask_fcn{}", prefix, i + 1), value, spec);
   value = builder.relu(
       builder.deconvolution(prefix + "deconv", value, head.conv_dim, 2, 2, 0, Initialiser::kaiming_normal_fan_out));
   ConvolutionSpec predictor;

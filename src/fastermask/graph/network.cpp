@@ -14,8 +14,8 @@ namespace fastermask {
 namespace {
 
 // The levels that `names` asks for, in that order.
-std::vector<FeatureLevel2d> select_levels(const std::vector<FeatureLevel2d>& levels, const std::vector<std::string>& names,
-                                          const char* key) {
+std::vector<FeatureLevel2d> select_levels(const std::vector<FeatureLevel2d>& levels,
+                                          const std::vector<std::string>& names, const char* key) {
   std::vector<FeatureLevel2d> selected;
   std::vector<std::string> known;
   for (const FeatureLevel2d& level : levels) known.push_back(level.name);
@@ -61,10 +61,11 @@ int count_anchors(const Config& config) {
   for (std::size_t i = 0; i < std::max(generator.sizes.size(), generator.aspect_ratios.size()); ++i) {
     const auto& sizes = generator.sizes[generator.sizes.size() == 1 ? 0 : std::min(i, generator.sizes.size() - 1)];
     const auto& ratios =
-        generator.aspect_ratios[generator.aspect_ratios.size() == 1 ? 0 : std::min(i, generator.aspect_ratios.size() - 1)];
+        generator
+            .aspect_ratios[generator.aspect_ratios.size() == 1 ? 0 : std::min(i, generator.aspect_ratios.size() - 1)];
     if (i > 0 && sizes.size() * ratios.size() != count) {
-      fail<ConfigError>("config: MODEL.ANCHOR_GENERATOR must give every level equally many anchors, got {} and {}", count,
-                        sizes.size() * ratios.size());
+      fail<ConfigError>("config: MODEL.ANCHOR_GENERATOR must give every level equally many anchors, got {} and {}",
+                        count, sizes.size() * ratios.size());
     }
     count = sizes.size() * ratios.size();
   }
@@ -75,8 +76,9 @@ int count_anchors(const Config& config) {
 Graph build_roi_stage(const Config& config, int in_channels) {
   const std::vector<bool>& deformable = config.model.resnets.deform_on_per_stage;
   if (deformable.size() > 3 && deformable[3]) {
-    fail<ConfigError>("config: MODEL.RESNETS.DEFORM_ON_PER_STAGE: res5 of Res5ROIHeads cannot be deformable: its last entry "
-                      "must be false");
+    fail<ConfigError>(
+        "config: MODEL.RESNETS.DEFORM_ON_PER_STAGE: res5 of Res5ROIHeads cannot be deformable: its last entry "
+        "must be false");
   }
   GraphBuilder builder("roi_stage", in_channels);
   StageSpec spec;
@@ -129,7 +131,8 @@ void add_standard_heads(Network& network, const Config& config) {
 
 void add_res5_heads(Network& network, const Config& config) {
   const auto& model = config.model;
-  if (network.roi_levels.size() != 1) fail<ConfigError>("config: Res5ROIHeads takes one feature in MODEL.ROI_HEADS.IN_FEATURES");
+  if (network.roi_levels.size() != 1)
+    fail<ConfigError>("config: Res5ROIHeads takes one feature in MODEL.ROI_HEADS.IN_FEATURES");
   if (model.keypoint_on) fail<ConfigError>("config: Res5ROIHeads has no keypoint head: set MODEL.KEYPOINT_ON False");
   network.roi_stage = build_roi_stage(config, network.roi_levels.front().channels);
   const int channels = model.resnets.res2_out_channels * 8;
@@ -184,8 +187,9 @@ Network build_network(const Config& config) {
   } else if (model.roi_heads.name == "StandardROIHeads" || model.roi_heads.name == "CascadeROIHeads") {
     add_standard_heads(network, config);
   } else {
-    fail<ConfigError>("config: MODEL.ROI_HEADS.NAME: not supported: '{}'; known are StandardROIHeads, Res5ROIHeads, CascadeROIHeads",
-                      model.roi_heads.name);
+    fail<ConfigError>(
+        "config: MODEL.ROI_HEADS.NAME: not supported: '{}'; known are StandardROIHeads, Res5ROIHeads, CascadeROIHeads",
+        model.roi_heads.name);
   }
   return network;
 }

@@ -1,7 +1,7 @@
 // A whole R-CNN as data: its graphs, and what connects them. Built from the config, read by every executor.
 //
-// One picture's way: image -> dense -> (proposals, on the host) -> RoIAlign -> [roi_stage] -> box_heads -> (detections, on
-// the host) -> RoIAlign -> [roi_stage] -> mask_head / keypoint_head.
+// One picture's way: image -> dense -> (proposals, on the host) -> RoIAlign -> [roi_stage] -> box_heads -> (detections,
+// on the host) -> RoIAlign -> [roi_stage] -> mask_head / keypoint_head.
 #pragma once
 
 #include <optional>

@@ -48,7 +48,8 @@ std::int64_t count_flops(const Graph& graph, const Shape& input_shape) {
   std::int64_t total = 0;
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const Layer& layer = graph.layers[i];
-    if (!layer.inputs.empty()) total += layer_flops(layer, shapes[static_cast<std::size_t>(layer.inputs[0])], shapes[i]);
+    if (!layer.inputs.empty())
+      total += layer_flops(layer, shapes[static_cast<std::size_t>(layer.inputs[0])], shapes[i]);
   }
   return total;
 }

@@ -23,7 +23,8 @@ auto* best_round_bf16() {
 
 void round_to_bf16(const float* in, float* out, std::int64_t count) {
   auto* round = best_round_bf16();
-  parallel_for(0, count, kGrain, [=](std::int64_t begin, std::int64_t end) { round(in + begin, out + begin, end - begin); });
+  parallel_for(0, count, kGrain,
+               [=](std::int64_t begin, std::int64_t end) { round(in + begin, out + begin, end - begin); });
 }
 
 }  // namespace fastermask

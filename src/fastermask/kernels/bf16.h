@@ -5,8 +5,8 @@
 
 namespace fastermask {
 
-// out[i] = in[i] rounded to the nearest bfloat16, ties to even, as a float32; infinities and NaN stay what they are. May
-// work in place. Parallel.
+// out[i] = in[i] rounded to the nearest bfloat16, ties to even, as a float32; infinities and NaN stay what they are.
+// May work in place. Parallel.
 void round_to_bf16(const float* in, float* out, std::int64_t count);
 
 }  // namespace fastermask

@@ -3,8 +3,8 @@
 
 #include <cstring>
 
-// Floating-point traps are nobody's concern here; GCC must know it to compare and divide in lanes that are not selected.
-// (Clang takes it for granted.)
+// Floating-point traps are nobody's concern here; GCC must know it to compare and divide in lanes that are not
+// selected. (Clang takes it for granted.)
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-trapping-math")
 #endif

@@ -23,8 +23,8 @@ struct OverlapKernels {
   // out[i] = iou(box, columns[i]) for i < count.
   void (*iou_row)(const Box& box, const BoxColumns& columns, std::size_t count, float* out);
 
-  // Where iou(gt, columns[i]) > best[i]: best[i] and index[i] become that IoU and gt_index. Returns the largest IoU met.
-  // IoUs are taken to be >= 0.
+  // Where iou(gt, columns[i]) > best[i]: best[i] and index[i] become that IoU and gt_index. Returns the largest IoU
+  // met. IoUs are taken to be >= 0.
   float (*match_row)(const Box& gt, std::int32_t gt_index, const BoxColumns& columns, std::size_t count, float* best,
                      std::int32_t* index);
 

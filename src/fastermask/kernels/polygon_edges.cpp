@@ -40,7 +40,7 @@ std::int64_t walk_round(std::int64_t start, double slope, std::int64_t step) {
 std::pair<std::int64_t, std::int64_t> columns_between(std::int64_t a, std::int64_t b, int width) {
   const std::int64_t low = std::max<std::int64_t>(std::min(a, b), 0);
   const std::int64_t high = std::max(a, b);
-  const std::int64_t first = (low - kFineCentre + kFineScale - 1) / kFineScale;                    // 5x + 2 >= low
+  const std::int64_t first = (low - kFineCentre + kFineScale - 1) / kFineScale;                     // 5x + 2 >= low
   const std::int64_t end = high < kFineCentre + 1 ? 0 : (high - kFineCentre - 1) / kFineScale + 1;  // 5x + 3 <= high
   return {first, std::min<std::int64_t>(end, width)};
 }
@@ -131,7 +131,8 @@ class ColumnBoundaries {
   static constexpr std::uint32_t kSlots = 8;
 
   std::uint32_t column_start(std::size_t column) const {
-    return (static_cast<std::uint32_t>(first_) + static_cast<std::uint32_t>(column)) * static_cast<std::uint32_t>(height_);
+    return (static_cast<std::uint32_t>(first_) + static_cast<std::uint32_t>(column)) *
+           static_cast<std::uint32_t>(height_);
   }
 
   std::int64_t first_ = 0;

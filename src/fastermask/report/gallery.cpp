@@ -18,7 +18,6 @@ namespace {
 constexpr int kMaxWidth = 1280;
 constexpr int kJpegQuality = 85;
 
-
 Image draw_annotations(const Image& picture, const Dataset& dataset, const ImageRecord& record) {
   Boxes boxes;
   std::vector<int> classes;
@@ -31,7 +30,8 @@ Image draw_annotations(const Image& picture, const Dataset& dataset, const Image
     masks.push_back(std::move(annotation.segmentation));
     keypoints.push_back(std::move(annotation.keypoints));
   }
-  const bool all_have_keypoints = std::none_of(keypoints.begin(), keypoints.end(), [](const auto& k) { return k.empty(); });
+  const bool all_have_keypoints =
+      std::none_of(keypoints.begin(), keypoints.end(), [](const auto& k) { return k.empty(); });
   if (!all_have_keypoints) keypoints.clear();
   DrawOptions options;
   options.skeleton = dataset.skeleton;
@@ -40,7 +40,8 @@ Image draw_annotations(const Image& picture, const Dataset& dataset, const Image
 
 Image fit_width(Image picture, int max_width) {
   if (picture.width <= max_width) return picture;
-  const int height = std::max(1, static_cast<int>(static_cast<std::int64_t>(picture.height) * max_width / picture.width));
+  const int height =
+      std::max(1, static_cast<int>(static_cast<std::int64_t>(picture.height) * max_width / picture.width));
   return resize_bilinear(picture, {height, max_width});
 }
 
@@ -65,8 +66,8 @@ void Gallery::add(const ImageRecord& record, const Detections& detections) {
     const auto shown = std::count_if(detections.scores.begin(), detections.scores.end(),
                                      [&](float score) { return score >= score_threshold_; });
     pictures_.push_back({fmt::format("{}: {} annotated (left), {} found with a score of at least {} (right)",
-                                     std::filesystem::path(record.file_name).filename().string(), record.annotation_count,
-                                     shown, score_threshold_),
+                                     std::filesystem::path(record.file_name).filename().string(),
+                                     record.annotation_count, shown, score_threshold_),
                          encode_image(pair, ImageFileKind::jpeg, PixelFormat::bgr, kJpegQuality)});
   } catch (const Error& error) {
     log_warning("report", "left out of the gallery: {}", error.what());

@@ -179,7 +179,8 @@ void Detector::add_masks(const DenseOutputs& dense, std::vector<Detections>& det
       }
     }
   }
-  if (dump != nullptr) (*dump)["mask.soft"] = NDArray::from({static_cast<std::int64_t>(rois.size()), 1, size, size}, dumped);
+  if (dump != nullptr)
+    (*dump)["mask.soft"] = NDArray::from({static_cast<std::int64_t>(rois.size()), 1, size, size}, dumped);
 }
 
 void Detector::add_keypoints(const DenseOutputs& dense, std::vector<Detections>& detections, NamedArrays* dump) {
@@ -201,7 +202,8 @@ void Detector::add_keypoints(const DenseOutputs& dense, std::vector<Detections>&
       }
     }
   }
-  if (dump != nullptr) (*dump)["keypoints"] = NDArray::from({static_cast<std::int64_t>(rois.size()), num_keypoints, 3}, dumped);
+  if (dump != nullptr)
+    (*dump)["keypoints"] = NDArray::from({static_cast<std::int64_t>(rois.size()), num_keypoints, 3}, dumped);
 }
 
 std::vector<Detections> Detector::detect(const Batch& batch, NamedArrays* dump) {

@@ -52,12 +52,13 @@ class Detector {
 
   std::shared_ptr<NetworkExecutor> executor_;
   Config config_;
-  std::optional<AnchorGenerator> anchors_;              // of an RPN
+  std::optional<AnchorGenerator> anchors_;                // of an RPN
   std::shared_ptr<const ProposalStore> given_proposals_;  // or what stands in its place
   DetectorTimes times_;
 };
 
-// Detections in the pixels of the original image: boxes and keypoints scaled, masks pasted (as Rle; soft masks dropped).
+// Detections in the pixels of the original image: boxes and keypoints scaled, masks pasted (as Rle; soft masks
+// dropped).
 Detections to_original_image(const Detections& detections, const ImageSize& original_size);
 
 }  // namespace fastermask

@@ -10,7 +10,8 @@
 
 namespace fastermask {
 
-// A batch of the given pictures, which are in INPUT.FORMAT's channel order, as InferenceLoader would make it from files.
+// A batch of the given pictures, which are in INPUT.FORMAT's channel order, as InferenceLoader would make it from
+// files.
 Batch make_input_batch(Span<const Image> images, const Config& config, int size_divisibility);
 
 }  // namespace fastermask

@@ -52,7 +52,8 @@ std::vector<Target> convert(const NDArray& array) {
       convert_all<std::uint16_t>(array, result, [](std::uint16_t h) { return static_cast<Target>(half_to_float(h)); });
       break;
     case DType::bfloat16:
-      convert_all<std::uint16_t>(array, result, [](std::uint16_t b) { return static_cast<Target>(bfloat16_to_float(b)); });
+      convert_all<std::uint16_t>(array, result,
+                                 [](std::uint16_t b) { return static_cast<Target>(bfloat16_to_float(b)); });
       break;
     case DType::int64: convert_all<std::int64_t>(array, result, plain); break;
     case DType::int32: convert_all<std::int32_t>(array, result, plain); break;
@@ -112,7 +113,8 @@ std::int64_t element_count(const Shape& shape) {
 std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 NDArray::NDArray(DType array_dtype, Shape array_shape)
-    : dtype(array_dtype), shape(std::move(array_shape)),
+    : dtype(array_dtype),
+      shape(std::move(array_shape)),
       bytes(static_cast<std::size_t>(element_count(shape)) * element_size(array_dtype)) {}
 
 std::vector<float> NDArray::to_floats() const { return convert<float>(*this); }

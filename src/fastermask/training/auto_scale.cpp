@@ -12,8 +12,8 @@ Config scale_for_world_size(const Config& config, int world_size) {
   const int reference = config.solver.reference_world_size;
   if (reference == 0 || reference == world_size) return config;
   if (config.solver.ims_per_batch % reference != 0) {
-    fail<ConfigError>("config: SOLVER.IMS_PER_BATCH must be a multiple of SOLVER.REFERENCE_WORLD_SIZE, {}, got {}", reference,
-                      config.solver.ims_per_batch);
+    fail<ConfigError>("config: SOLVER.IMS_PER_BATCH must be a multiple of SOLVER.REFERENCE_WORLD_SIZE, {}, got {}",
+                      reference, config.solver.ims_per_batch);
   }
   const double scale = static_cast<double>(world_size) / reference;
   // nearbyint rounds halves to even, as Python's round() does.

@@ -18,7 +18,8 @@ PickleValue record_sizes(const std::vector<ImageSize>& sizes) {
 std::vector<ImageSize> sizes_of_record(const PickleValue& record) {
   const std::vector<std::int64_t> flat = record.as_array().to_integers();
   std::vector<ImageSize> sizes;
-  for (std::size_t i = 0; i + 1 < flat.size(); i += 2) sizes.push_back({static_cast<int>(flat[i]), static_cast<int>(flat[i + 1])});
+  for (std::size_t i = 0; i + 1 < flat.size(); i += 2)
+    sizes.push_back({static_cast<int>(flat[i]), static_cast<int>(flat[i + 1])});
   return sizes;
 }
 
@@ -83,8 +84,10 @@ PickleValue record_ground_truth(const GroundTruth& truth) {
 GroundTruth ground_truth_of_record(const PickleValue& record) {
   GroundTruth truth;
   const std::vector<float> boxes = record.at("boxes").as_array().to_floats();
-  for (std::size_t i = 0; i + 3 < boxes.size(); i += 4) truth.boxes.push_back({boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3]});
-  for (const std::int64_t value : record.at("classes").as_array().to_integers()) truth.classes.push_back(static_cast<int>(value));
+  for (std::size_t i = 0; i + 3 < boxes.size(); i += 4)
+    truth.boxes.push_back({boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3]});
+  for (const std::int64_t value : record.at("classes").as_array().to_integers())
+    truth.classes.push_back(static_cast<int>(value));
   for (const PickleValue& mask : record.at("masks").items()) truth.masks.push_back(mask_of_record(mask));
   if (const PickleValue& points = record.at("keypoints"); !points.is_none()) {
     const NDArray& array = points.as_array();
@@ -96,8 +99,8 @@ GroundTruth ground_truth_of_record(const PickleValue& record) {
     }
   }
   if (truth.classes.size() != truth.size() || (!truth.masks.empty() && truth.masks.size() != truth.size())) {
-    fail<WeightsError>("replay: a ground truth must have as many classes and masks as boxes ({}), got {} and {}", truth.size(),
-                       truth.classes.size(), truth.masks.size());
+    fail<WeightsError>("replay: a ground truth must have as many classes and masks as boxes ({}), got {} and {}",
+                       truth.size(), truth.classes.size(), truth.masks.size());
   }
   return truth;
 }
@@ -134,10 +137,12 @@ Batch batch_of_record(const PickleValue& record) {
   batch.image_ids = record.at("image_ids").as_array().to_integers();
   for (const PickleValue& name : record.at("file_names").items()) batch.file_names.push_back(name.text());
   for (const PickleValue& flip : record.at("flipped").items()) batch.flipped.push_back(flip.as_bool());
-  for (const PickleValue& truth : record.at("ground_truths").items()) batch.ground_truths.push_back(ground_truth_of_record(truth));
+  for (const PickleValue& truth : record.at("ground_truths").items())
+    batch.ground_truths.push_back(ground_truth_of_record(truth));
   if (batch.ground_truths.size() != batch.image_sizes.size() || batch.file_names.size() != batch.image_sizes.size()) {
-    fail<WeightsError>("replay: the record must have a ground truth and a file name for each of {} images, got {} and {}",
-                       batch.size(), batch.ground_truths.size(), batch.file_names.size());
+    fail<WeightsError>(
+        "replay: the record must have a ground truth and a file name for each of {} images, got {} and {}",
+        batch.size(), batch.ground_truths.size(), batch.file_names.size());
   }
   return batch;
 }

@@ -7,8 +7,8 @@
 namespace fastermask {
 
 // {"images": [N, H, W, 3], "image_sizes": [N, 2] (height, width), "original_sizes", "image_ids": [N], "file_names",
-// "flipped", "ground_truths": [{"boxes": [G, 4], "classes": [G], "masks": [None | [polygon [2 P], ...] | {"size", "counts"}],
-// "keypoints": [G, K, 3]}]}
+// "flipped", "ground_truths": [{"boxes": [G, 4], "classes": [G], "masks": [None | [polygon [2 P], ...] | {"size",
+// "counts"}], "keypoints": [G, K, 3]}]}
 PickleValue record_batch(const Batch& batch);
 
 // The batch again. Throws WeightsError when the tree is not such a record.

@@ -23,7 +23,8 @@ std::vector<ParameterSpec> wanted_parameters(const TrainableRcnn& model) {
   std::set<std::string> frozen_norms;
   for (const Graph* graph : model.network().graphs()) {
     for (const Layer& layer : graph->layers) {
-      if (layer.type == LayerType::normalisation && layer.norm == NormType::frozen_batch) frozen_norms.insert(layer.name);
+      if (layer.type == LayerType::normalisation && layer.norm == NormType::frozen_batch)
+        frozen_norms.insert(layer.name);
     }
   }
   std::vector<ParameterSpec> wanted;

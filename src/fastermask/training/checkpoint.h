@@ -42,8 +42,8 @@ void check_checkpoint_folder(const std::string& folder, const TrainableRcnn& mod
 // Writes a checkpoint called `name` ("model_0004999", "model_final") and then points last_checkpoint at it; both appear
 // whole or not at all. With `keep` > 0, of the numbered checkpoints only the newest `keep` stay. Throws Error when it
 // cannot be written, in which case everything is as before.
-void save_checkpoint(const std::string& folder, const std::string& name, const TrainingState& state, const ResumePoint& point,
-                     int keep = 0);
+void save_checkpoint(const std::string& folder, const std::string& name, const TrainingState& state,
+                     const ResumePoint& point, int keep = 0);
 
 // Writes a file with weights alone, under "model".
 void save_weights(const std::string& path, const NamedArrays& weights);

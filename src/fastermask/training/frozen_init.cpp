@@ -29,8 +29,10 @@ void balance_frozen_norms(TrainableRcnn& model) {
     }
   }
   if (norms.empty()) return;
-  log_warning("checkpoint", "MODEL.WEIGHTS is empty, but {} batch norms are frozen: training from scratch needs norms that "
-              "learn, such as MODEL.RESNETS.NORM GN", norms.size());
+  log_warning("checkpoint",
+              "MODEL.WEIGHTS is empty, but {} batch norms are frozen: training from scratch needs norms that "
+              "learn, such as MODEL.RESNETS.NORM GN",
+              norms.size());
   const std::string conv3 = ".conv3.norm", conv2 = ".conv2.norm";
   for (const std::string& name : norms) {
     const auto ends_with = [&name](const std::string& end) {
@@ -40,7 +42,8 @@ void balance_frozen_norms(TrainableRcnn& model) {
       // Kaiming's normal weights for the fan-out: variance 2 / (49 * out), times 49 * in products of pixels.
       const at::Tensor& weight = model.parameters().tensor(name.substr(0, name.size() - 5) + ".weight");
       const double pixel = kPixelDeviation / model.config().model.pixel_std.at(0);
-      const double variance = 2.0 * static_cast<double>(weight.size(1)) / static_cast<double>(weight.size(0)) * pixel * pixel;
+      const double variance =
+          2.0 * static_cast<double>(weight.size(1)) / static_cast<double>(weight.size(0)) * pixel * pixel;
       fill(model, name + ".running_var", static_cast<float>(variance));
       continue;
     }

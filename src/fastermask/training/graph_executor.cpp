@@ -25,8 +25,8 @@ at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight
       .permute({0, 3, 1, 2});
 }
 
-// Whether a layer's output is a 16-bit number in that precision. Layers that only choose among their inputs' values (relu,
-// max-pooling, nearest upsampling, ...) keep 16 bits by themselves.
+// Whether a layer's output is a 16-bit number in that precision. Layers that only choose among their inputs' values
+// (relu, max-pooling, nearest upsampling, ...) keep 16 bits by themselves.
 bool gives_16_bits(const Layer& layer, Precision precision) {
   switch (layer.type) {
     case LayerType::convolution:
@@ -102,7 +102,8 @@ std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, boo
     if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = round_to_bf16(values[i]);
     if (recorder_ != nullptr && !graph_->layers[i].name.empty()) recorder_->record(graph_->layers[i].name, values[i]);
     for (const int source : graph_->layers[i].inputs) {
-      if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i)) values[static_cast<std::size_t>(source)].reset();
+      if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i))
+        values[static_cast<std::size_t>(source)].reset();
     }
   }
   std::vector<at::Tensor> outputs;

@@ -45,7 +45,8 @@ class TorchGraphExecutor {
 
   void prepare();
   at::Tensor run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training);
-  at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input, const at::Tensor& offsets) const;
+  at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input,
+                      const at::Tensor& offsets) const;
   at::Tensor normalise(const Layer& layer, const at::Tensor& input, bool training) const;
   const at::Tensor& parameter(const Layer& layer, const char* suffix) const;
   // As a convolution or matrix product takes it.
@@ -54,10 +55,10 @@ class TorchGraphExecutor {
 
   const Graph* graph_;
   const ParameterStore* parameters_;
-  std::vector<int> last_uses_;       // [layer]
-  std::vector<bool> in_place_;       // [layer]: may overwrite its first input, which nobody else reads
-  std::vector<FoldedNorm> folded_;   // [layer], of convolutions
-  std::vector<bool> is_folded_;      // [layer], of norms: nothing left to do
+  std::vector<int> last_uses_;      // [layer]
+  std::vector<bool> in_place_;      // [layer]: may overwrite its first input, which nobody else reads
+  std::vector<FoldedNorm> folded_;  // [layer], of convolutions
+  std::vector<bool> is_folded_;     // [layer], of norms: nothing left to do
   int prepared_version_ = -1;
   LayerRecorder* recorder_ = nullptr;
   double norm_momentum_ = 0.1;

@@ -122,7 +122,8 @@ bool replay_step(const std::string& path) {
   for (const NamedLoss& loss : losses.losses) log_info(kReplay, "{}: {}", loss.name, loss.value.item<double>());
   std::vector<std::pair<double, std::string>> norms;
   for (const StoredParameter& stored : model.parameters().all()) {
-    if (stored.tensor.grad().defined()) norms.emplace_back(stored.tensor.grad().norm().item<double>(), stored.info.name);
+    if (stored.tensor.grad().defined())
+      norms.emplace_back(stored.tensor.grad().norm().item<double>(), stored.info.name);
   }
   std::stable_sort(norms.begin(), norms.end(), [](const auto& a, const auto& b) {
     return (std::isfinite(a.first) ? a.first : HUGE_VAL) > (std::isfinite(b.first) ? b.first : HUGE_VAL);

@@ -16,8 +16,9 @@ namespace fastermask {
 
 // What the evaluation hook leaves for the writer.
 struct EvaluationRecord {
-  std::vector<TaskMetrics> metrics;    // of the newest evaluation
-  std::map<std::string, double> validation_losses;  // "validation_loss", "validation_loss_cls", ...; empty unless wanted
+  std::vector<TaskMetrics> metrics;  // of the newest evaluation
+  std::map<std::string, double>
+      validation_losses;               // "validation_loss", "validation_loss_cls", ...; empty unless wanted
   std::vector<ReportPicture> gallery;  // some images of the first test set with what was found in them
   std::function<void()> evaluated;     // called when there are new metrics; may be empty
 };
@@ -28,9 +29,10 @@ struct EvaluationRecord {
 // error. With SOLVER.EMA.ENABLED the end is also saved as model_final_ema.pth.
 std::unique_ptr<TrainerHook> make_checkpoint_hook();
 
-// Evaluates DATASETS.TEST every TEST.EVAL_PERIOD iterations and after the last, with the averaged weights where there are
-// any. `last` receives the newest metrics. With an EVAL_PERIOD, the weights that gave the best TEST.BEST_METRIC so far are
-// kept as model_best.pth, and TEST.EARLY_STOP may end the training. Throws ConfigError for a metric that does not exist.
+// Evaluates DATASETS.TEST every TEST.EVAL_PERIOD iterations and after the last, with the averaged weights where there
+// are any. `last` receives the newest metrics. With an EVAL_PERIOD, the weights that gave the best TEST.BEST_METRIC so
+// far are kept as model_best.pth, and TEST.EARLY_STOP may end the training. Throws ConfigError for a metric that does
+// not exist.
 std::unique_ptr<TrainerHook> make_evaluation_hook(std::shared_ptr<EvaluationRecord> last);
 
 // Writes the log line, metrics.json and TensorBoard events every 20 iterations and after the last, the progress bar in

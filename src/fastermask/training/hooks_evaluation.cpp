@@ -23,8 +23,8 @@ namespace {
 constexpr std::size_t kGalleryPictures = 12;
 constexpr const char* kEvaluation = "engine.hooks";
 
-// Averages of the training's losses over the pictures of DATASETS.TEST, one at a time, resized but not augmented, with the
-// same random samples every time.
+// Averages of the training's losses over the pictures of DATASETS.TEST, one at a time, resized but not augmented, with
+// the same random samples every time.
 std::map<std::string, double> validation_losses(const Config& config, TrainableRcnn& model) {
   Config unchanging = config;
   unchanging.input.min_size_train = {config.input.min_size_test};
@@ -78,7 +78,8 @@ class EvaluationHook : public TrainerHook {
   // Makes up for an evaluation that was due when the run was cut off right after its checkpoint.
   void before_train(Trainer& trainer) override {
     const int period = trainer.config().test.eval_period;
-    if (trainer.first_iteration() == 0 || period == 0 || trainer.first_iteration() % period != 0 || trainer.finished()) return;
+    if (trainer.first_iteration() == 0 || period == 0 || trainer.first_iteration() % period != 0 || trainer.finished())
+      return;
     if (evaluated_at_ != trainer.first_iteration()) evaluate(trainer);
   }
 
@@ -136,8 +137,8 @@ class EvaluationHook : public TrainerHook {
     }
     ++without_gain_;
     if (config.test.early_stop == 0 || without_gain_ < config.test.early_stop) return;
-    log_info(kEvaluation, "{} evaluations without a gain over {:.4f}: ending the training (TEST.EARLY_STOP)", without_gain_,
-             std::abs(best_));
+    log_info(kEvaluation, "{} evaluations without a gain over {:.4f}: ending the training (TEST.EARLY_STOP)",
+             without_gain_, std::abs(best_));
     trainer.finish_early();
   }
 
@@ -157,7 +158,8 @@ std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcn
     const auto dataset = std::make_shared<const Dataset>(load_dataset(name));
     EvaluateDetectorOptions options;
     options.output_folder = join_path(config.output_dir, "inference");
-    if (config.datasets.test.size() > 1) options.output_folder = join_path(options.output_folder, fmt::format("{}", all.size()));
+    if (config.datasets.test.size() > 1)
+      options.output_folder = join_path(options.output_folder, fmt::format("{}", all.size()));
     Gallery pictures(dataset, gallery != nullptr && all.empty() ? kGalleryPictures : 0);
     options.on_image = [&](const ImageRecord& record, const Detections& found) { pictures.add(record, found); };
     const DetectorEvaluation evaluation = evaluate_detector(detector, dataset, config, options);

@@ -22,8 +22,8 @@
 namespace fastermask {
 namespace {
 
-constexpr std::int64_t kWritePeriod = 20;     // iterations between two lines
-constexpr std::int64_t kTimerWarmup = 3;      // iterations whose time does not count
+constexpr std::int64_t kWritePeriod = 20;  // iterations between two lines
+constexpr std::int64_t kTimerWarmup = 3;   // iterations whose time does not count
 constexpr double kReportPeriodSeconds = 30;
 
 // The lines "step_time = " and "FPS = " are those that the scripts around the Ascend ModelZoo's port look for.
@@ -45,7 +45,8 @@ class WriterHook : public TrainerHook {
     for (const EventSnapshot::Series& series : storage_.snapshot().series) {
       PickleValue values = PickleValue::list();
       for (const double value : series.values) values.push_back(PickleValue::real(value));
-      state.push_back(PickleValue::tuple({PickleValue::string(series.name), PickleValue::boolean(series.smoothed), values}));
+      state.push_back(
+          PickleValue::tuple({PickleValue::string(series.name), PickleValue::boolean(series.smoothed), values}));
     }
     return state;
   }

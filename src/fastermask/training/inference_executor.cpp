@@ -18,7 +18,8 @@ HostTensor to_host(const at::Tensor& tensor) {
 
 }  // namespace
 
-TorchNetworkExecutor::TorchNetworkExecutor(const Network& network, const ParameterStore& parameters) : network_(&network) {
+TorchNetworkExecutor::TorchNetworkExecutor(const Network& network, const ParameterStore& parameters)
+    : network_(&network) {
   for (const Graph* graph : network.graphs()) executors_.emplace_back(*graph, parameters);
 }
 
@@ -26,8 +27,9 @@ std::vector<HostTensor> TorchNetworkExecutor::run(NetworkPart part, int stage, c
   const Graph& graph = part_graph(*network_, part, stage);
   const at::NoGradGuard no_grad;
   const at::Tensor tensor =
-      input.shape.size() == 4 ? view_nhwc(input.data, input.shape[0], input.shape[1], input.shape[2], input.shape[3])
-                              : at::from_blob(const_cast<float*>(input.data), input.shape, at::TensorOptions(at::kFloat));
+      input.shape.size() == 4
+          ? view_nhwc(input.data, input.shape[0], input.shape[1], input.shape[2], input.shape[3])
+          : at::from_blob(const_cast<float*>(input.data), input.shape, at::TensorOptions(at::kFloat));
   for (TorchGraphExecutor& executor : executors_) {
     if (&executor.graph() != &graph) continue;
     std::vector<HostTensor> outputs;

@@ -15,8 +15,8 @@ std::string describe_non_finite(const NDArray& array) {
     ++bad;
   }
   if (bad == 0) return "";
-  return fmt::format("{}: {} of {} values are not finite, the first at {}: {}", to_string(array.shape), bad, array.size(),
-                     first, values[first]);
+  return fmt::format("{}: {} of {} values are not finite, the first at {}: {}", to_string(array.shape), bad,
+                     array.size(), first, values[first]);
 }
 
 void LayerKeeper::record(const std::string& layer, const at::Tensor& output) {

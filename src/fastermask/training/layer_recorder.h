@@ -21,8 +21,8 @@ class LayerRecorder {
   virtual void record(const std::string& layer, const at::Tensor& output) = 0;
 };
 
-// Keeps outputs and gradients by the name of their layer. A layer that runs several times (the RPN head, once a level) is
-// listed as name, name:1, name:2, ... Copies: later work in place changes nothing.
+// Keeps outputs and gradients by the name of their layer. A layer that runs several times (the RPN head, once a level)
+// is listed as name, name:1, name:2, ... Copies: later work in place changes nothing.
 class LayerKeeper : public LayerRecorder {
  public:
   void record(const std::string& layer, const at::Tensor& output) override;

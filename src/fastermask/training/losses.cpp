@@ -94,10 +94,10 @@ at::Tensor decode_deltas(const BoxCoder& coder, const at::Tensor& deltas, const 
 
 at::Tensor box_regression_loss(const BoxLossSpec& spec, const at::Tensor& pred_deltas,
                                const std::vector<Box>& source_boxes, const std::vector<Box>& gt_boxes) {
-  FASTERMASK_CHECK(pred_deltas.size(0) == static_cast<std::int64_t>(source_boxes.size()) &&
-                       source_boxes.size() == gt_boxes.size(),
-                   "box loss: {} deltas for {} boxes and {} ground truths", pred_deltas.size(0), source_boxes.size(),
-                   gt_boxes.size());
+  FASTERMASK_CHECK(
+      pred_deltas.size(0) == static_cast<std::int64_t>(source_boxes.size()) && source_boxes.size() == gt_boxes.size(),
+      "box loss: {} deltas for {} boxes and {} ground truths", pred_deltas.size(0), source_boxes.size(),
+      gt_boxes.size());
   if (source_boxes.empty()) return pred_deltas.sum() * 0;
   if (spec.type == "smooth_l1") {
     return smooth_l1_sum(pred_deltas, deltas_tensor(encode_boxes(spec.coder, source_boxes, gt_boxes)), spec.beta);
@@ -124,12 +124,14 @@ at::Tensor mask_loss(const at::Tensor& logits, const std::vector<std::int64_t>& 
   if (classes.empty()) return logits.sum() * 0;
   const std::int64_t count = logits.size(0), size = logits.size(2);
   FASTERMASK_CHECK(static_cast<std::int64_t>(targets.size()) == count * size * size,
-                   "mask loss: {} target pixels for logits of {}", targets.size(), to_string(Shape(logits.sizes().vec())));
-  const at::Tensor chosen = logits.size(1) == 1
-                                ? logits.select(1, 0)
-                                : at::index(logits, {at::arange(count, at::TensorOptions(at::kLong)), to_tensor(classes)});
-  const at::Tensor target = at::from_blob(const_cast<std::uint8_t*>(targets.data()), {count, size, size}, at::TensorOptions(at::kByte))
-                                .to(at::kFloat);
+                   "mask loss: {} target pixels for logits of {}", targets.size(),
+                   to_string(Shape(logits.sizes().vec())));
+  const at::Tensor chosen =
+      logits.size(1) == 1 ? logits.select(1, 0)
+                          : at::index(logits, {at::arange(count, at::TensorOptions(at::kLong)), to_tensor(classes)});
+  const at::Tensor target =
+      at::from_blob(const_cast<std::uint8_t*>(targets.data()), {count, size, size}, at::TensorOptions(at::kByte))
+          .to(at::kFloat);
   if (selected != nullptr) *selected = chosen.detach();
   return at::binary_cross_entropy_with_logits(chosen, target);
 }

@@ -21,7 +21,8 @@ struct BoxLossSpec {
 //   pred_deltas    [P, 4], differentiable
 //   source_boxes   [P] anchors or proposals
 //   gt_boxes       [P]
-// detectron2 modeling/box_regression.py _dense_box_regression_loss; GIoU arXiv:1902.09630, DIoU and CIoU arXiv:1911.08287.
+// detectron2 modeling/box_regression.py _dense_box_regression_loss; GIoU arXiv:1902.09630, DIoU and CIoU
+// arXiv:1911.08287.
 at::Tensor box_regression_loss(const BoxLossSpec& spec, const at::Tensor& pred_deltas,
                                const std::vector<Box>& source_boxes, const std::vector<Box>& gt_boxes);
 

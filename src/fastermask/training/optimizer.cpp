@@ -170,8 +170,9 @@ bool Optimizer::load_state(const PickleValue& state) {
     }
     Entry& entry = entries_[it->second];
     if (buffer.value.find(first_buffer()) == nullptr) {
-      fail<WeightsError>("checkpoint: the optimizer's state of {} has no '{}': it is another optimizer's (see SOLVER.OPTIMIZER)",
-                         entry.name, first_buffer());
+      fail<WeightsError>(
+          "checkpoint: the optimizer's state of {} has no '{}': it is another optimizer's (see SOLVER.OPTIMIZER)",
+          entry.name, first_buffer());
     }
     take(buffer.value, first_buffer(), entry, entry.first);
     take(buffer.value, second_buffer(), entry, entry.second);

@@ -53,7 +53,8 @@ class Optimizer {
   // WEIGHT_DECAY_NORM, biases BIAS_LR_FACTOR and WEIGHT_DECAY_BIAS, the rest WEIGHT_DECAY.
   Optimizer(const ParameterStore& parameters, const SolverConfig& solver);
 
-  // One step of one parameter. `gradient` lies in memory as the parameter does; `rate` has the parameter's factor in it.
+  // One step of one parameter. `gradient` lies in memory as the parameter does; `rate` has the parameter's factor in
+  // it.
   virtual void update(Entry& entry, const at::Tensor& gradient, double rate) = 0;
 
   // The names under which PyTorch's optimiser keeps Entry::first and Entry::second ("" when there is no such buffer).

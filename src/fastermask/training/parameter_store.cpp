@@ -80,7 +80,8 @@ const at::Tensor& ParameterStore::tensor(const std::string& name) const {
 void ParameterStore::assign(const std::string& name, const NDArray& array) {
   const at::Tensor& target = tensor(name);
   if (target.sizes().vec() != array.shape) {
-    fail<WeightsError>("weights: {} must be {}, got {}", name, to_string(Shape(target.sizes().vec())), to_string(array.shape));
+    fail<WeightsError>("weights: {} must be {}, got {}", name, to_string(Shape(target.sizes().vec())),
+                       to_string(array.shape));
   }
   const at::NoGradGuard no_grad;
   target.copy_(to_tensor(array));

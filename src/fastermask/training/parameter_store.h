@@ -19,8 +19,8 @@ class ParameterStore {
  public:
   // Every parameter of the network, initialised as Parameter::initialiser says from random numbers keyed by `seed` and
   // the parameter's name (so that adding a layer does not change the others).
-  // Parameters whose name matches one of the `frozen` patterns (shell wildcards) are not trained. Throws ConfigError for
-  // a pattern that matches none.
+  // Parameters whose name matches one of the `frozen` patterns (shell wildcards) are not trained. Throws ConfigError
+  // for a pattern that matches none.
   ParameterStore(const Network& network, std::uint64_t seed, const std::vector<std::string>& frozen = {});
 
   // The tensor of that name. Throws Error for an unknown one.

@@ -24,7 +24,9 @@ at::Tensor rounded_copy(const at::Tensor& tensor) {
 
 class RoundToBf16 : public torch::autograd::Function<RoundToBf16> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& tensor) { return rounded_copy(tensor); }
+  static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& tensor) {
+    return rounded_copy(tensor);
+  }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
                                                  const torch::autograd::variable_list& gradients) {
     return {rounded_copy(gradients[0])};
@@ -48,7 +50,8 @@ PrecisionPlan precision_plan(const Config& config) {
   }
   if (config.amp == 0 || config.opt_level == "O0") return plan;
   if (variable_is_set("ALLOW_FP32") || variable_is_set("ALLOW_HF32")) {
-    log_warning("engine.defaults", "AMP 1 is turned off by {}", variable_is_set("ALLOW_FP32") ? "ALLOW_FP32" : "ALLOW_HF32");
+    log_warning("engine.defaults", "AMP 1 is turned off by {}",
+                variable_is_set("ALLOW_FP32") ? "ALLOW_FP32" : "ALLOW_HF32");
     return plan;
   }
   plan.precision = config.opt_level == "O1" ? Precision::autocast : Precision::half;
@@ -60,7 +63,8 @@ PrecisionPlan precision_plan(const Config& config) {
   char* end = nullptr;
   plan.loss_scale = std::strtod(config.loss_scale_value.c_str(), &end);
   if (config.loss_scale_value.empty() || *end != '\0' || !(plan.loss_scale > 0) || plan.loss_scale > 1e30) {
-    fail<ConfigError>("config: LOSS_SCALE_VALUE must be a positive number or dynamic, got '{}'", config.loss_scale_value);
+    fail<ConfigError>("config: LOSS_SCALE_VALUE must be a positive number or dynamic, got '{}'",
+                      config.loss_scale_value);
   }
   return plan;
 }

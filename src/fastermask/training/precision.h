@@ -1,6 +1,6 @@
-// Mixed precision: where a training rounds to 16 bits, and how it scales its loss. On CPUs, 16 bits are bfloat16. A value is
-// kept as a float32 that bfloat16 can represent, and products are summed in float32: the numbers are those of hardware with
-// bfloat16 units, whether this machine has them or not.
+// Mixed precision: where a training rounds to 16 bits, and how it scales its loss. On CPUs, 16 bits are bfloat16. A
+// value is kept as a float32 that bfloat16 can represent, and products are summed in float32: the numbers are those of
+// hardware with bfloat16 units, whether this machine has them or not.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace fastermask {
 enum class Precision {
   f32,       // O0
   autocast,  // O1: convolutions and matrix products take and give 16 bits; all else is float32
-  half       // O2: weights and all values between layers have 16 bits, with float32 master weights; norms compute in float32
+  half  // O2: weights and all values between layers have 16 bits, with float32 master weights; norms compute in float32
 };
 
 struct PrecisionPlan {
@@ -31,8 +31,8 @@ PrecisionPlan precision_plan(const Config& config);
 // The tensor rounded to bfloat16; its gradient is rounded likewise.
 at::Tensor round_to_bf16(const at::Tensor& tensor);
 
-// The factor that keeps small gradients from vanishing in 16 bits. arXiv:1710.03740 section 3.2; dynamic: torch.cuda.amp's
-// GradScaler (from 65536, halved when gradients overflow, doubled after 2000 steps in a row without).
+// The factor that keeps small gradients from vanishing in 16 bits. arXiv:1710.03740 section 3.2; dynamic:
+// torch.cuda.amp's GradScaler (from 65536, halved when gradients overflow, doubled after 2000 steps in a row without).
 class LossScaler {
  public:
   explicit LossScaler(const PrecisionPlan& plan);

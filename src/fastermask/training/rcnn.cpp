@@ -20,7 +20,9 @@ at::Tensor StepLosses::total() const {
 }
 
 TrainableRcnn::TrainableRcnn(const Config& config, std::uint64_t seed)
-    : config_(config), network_(build_network(config)), parameters_(network_, seed, config.solver.freeze),
+    : config_(config),
+      network_(build_network(config)),
+      parameters_(network_, seed, config.solver.freeze),
       dense_(network_.dense, parameters_) {
   if (!network_.rpn_levels.empty()) anchors_ = make_anchor_generator(config, network_);
   for (const Graph& head : network_.box_heads) box_heads_.emplace_back(head, parameters_);
@@ -98,8 +100,8 @@ TrainableRcnn::DenseValues TrainableRcnn::run_dense(const Batch& batch, const St
 }
 
 // The RPN's two losses, and the proposals of each image.
-std::vector<Proposals> TrainableRcnn::rpn_losses(const Batch& batch, const DenseValues& dense, const StepContext& context,
-                                                 StepLosses& step) {
+std::vector<Proposals> TrainableRcnn::rpn_losses(const Batch& batch, const DenseValues& dense,
+                                                 const StepContext& context, StepLosses& step) {
   std::vector<RpnLevel> levels;
   std::vector<ImageSize> grids;
   std::vector<at::Tensor> flat_logits, flat_deltas;
@@ -122,8 +124,8 @@ std::vector<Proposals> TrainableRcnn::rpn_losses(const Batch& batch, const Dense
   for (int image = 0; image < batch.size(); ++image) {
     const auto i = static_cast<std::size_t>(image);
     Random random(context.seed, RandomPurpose::anchor_sampling, static_cast<std::uint64_t>(context.iteration), i);
-    const RpnTargets targets = label_and_sample_anchors(anchors.boxes, batch.image_sizes[i], batch.ground_truths[i].boxes,
-                                                        params, random);
+    const RpnTargets targets =
+        label_and_sample_anchors(anchors.boxes, batch.image_sizes[i], batch.ground_truths[i].boxes, params, random);
     for (const int anchor : targets.anchors) sampled.push_back(image * anchors_per_image + anchor);
     for (int p = 0; p < targets.num_positives; ++p) {
       positive.push_back(image * anchors_per_image + targets.anchors[static_cast<std::size_t>(p)]);
@@ -137,8 +139,10 @@ std::vector<Proposals> TrainableRcnn::rpn_losses(const Batch& batch, const Dense
   const auto& rpn = config_.model.rpn;
   const double normaliser = static_cast<double>(rpn.batch_size_per_image) * static_cast<double>(num_images);
   const BoxLossSpec box_loss{rpn.bbox_reg_loss_type, rpn.smooth_l1_beta, params.coder};
-  const at::Tensor objectness = sigmoid_cross_entropy_sum(logits.index_select(0, to_tensor(sampled)), to_tensor(labels));
-  const at::Tensor location = box_regression_loss(box_loss, deltas.index_select(0, to_tensor(positive)), sources, truths);
+  const at::Tensor objectness =
+      sigmoid_cross_entropy_sum(logits.index_select(0, to_tensor(sampled)), to_tensor(labels));
+  const at::Tensor location =
+      box_regression_loss(box_loss, deltas.index_select(0, to_tensor(positive)), sources, truths);
   step.losses.push_back({"loss_rpn_cls", objectness * (rpn.loss_weight / normaliser)});
   step.losses.push_back({"loss_rpn_loc", location * (rpn.loss_weight * rpn.bbox_reg_loss_weight / normaliser)});
   const auto per_image = static_cast<double>(num_images);
@@ -154,12 +158,14 @@ TrainableRcnn::Regions TrainableRcnn::sample_regions(const Batch& batch, const s
   for (std::size_t i = 0; i < proposals.size(); ++i) {
     const GroundTruth& truth = batch.ground_truths[i];
     Random random(context.seed, RandomPurpose::proposal_sampling, static_cast<std::uint64_t>(context.iteration), i);
-    regions.images.push_back(label_and_sample_proposals(proposals[i].boxes, truth.boxes, truth.classes, params, random));
+    regions.images.push_back(
+        label_and_sample_proposals(proposals[i].boxes, truth.boxes, truth.classes, params, random));
   }
   regions.collect(network_, batch, params.num_classes);
   const auto images = static_cast<double>(proposals.size());
   step.metrics["roi_head/num_fg_samples"] = static_cast<double>(regions.foreground.size()) / images;
-  step.metrics["roi_head/num_bg_samples"] = static_cast<double>(regions.rois.size() - regions.foreground.size()) / images;
+  step.metrics["roi_head/num_bg_samples"] =
+      static_cast<double>(regions.rois.size() - regions.foreground.size()) / images;
   return regions;
 }
 

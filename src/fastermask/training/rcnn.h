@@ -68,7 +68,8 @@ class TrainableRcnn {
   struct Regions;      // sampled regions of the whole batch
 
   DenseValues run_dense(const Batch& batch, const StepContext& context);
-  std::vector<Proposals> rpn_losses(const Batch& batch, const DenseValues& dense, const StepContext& context, StepLosses& step);
+  std::vector<Proposals> rpn_losses(const Batch& batch, const DenseValues& dense, const StepContext& context,
+                                    StepLosses& step);
   std::vector<Proposals> given_proposals(const Batch& batch, bool validation);
   void use_predicted_boxes(const at::Tensor& deltas, Regions& regions) const;
   std::vector<TorchGraphExecutor*> executors();
@@ -78,20 +79,21 @@ class TrainableRcnn {
   at::Tensor box_losses(const DenseValues& dense, Regions& regions, StepLosses& step);
   void cascade_losses(const Batch& batch, const DenseValues& dense, Regions regions, StepLosses& step);
   void predictor_losses(const at::Tensor& logits, const at::Tensor& deltas, const Regions& regions, int stage,
-                              const std::string& suffix, StepLosses& step) const;
-  void mask_losses(const Batch& batch, const DenseValues& dense, const Regions& regions, const at::Tensor& shared_features,
-                   StepLosses& step);
+                        const std::string& suffix, StepLosses& step) const;
+  void mask_losses(const Batch& batch, const DenseValues& dense, const Regions& regions,
+                   const at::Tensor& shared_features, StepLosses& step);
   void keypoint_losses(const Batch& batch, const DenseValues& dense, const Regions& regions, StepLosses& step);
 
   Config config_;
   Network network_;
   ParameterStore parameters_;
-  bool batch_statistics_ = true;  // of the step being computed
-  std::optional<AnchorGenerator> anchors_;                   // of an RPN
-  std::shared_ptr<const ProposalStore> proposal_stores_[2];  // or [validation] what stands in its place; read when needed
+  bool batch_statistics_ = true;            // of the step being computed
+  std::optional<AnchorGenerator> anchors_;  // of an RPN
+  std::shared_ptr<const ProposalStore>
+      proposal_stores_[2];  // or [validation] what stands in its place; read when needed
   TorchGraphExecutor dense_;
-  std::vector<TorchGraphExecutor> box_heads_;      // [stage]
-  std::vector<TorchGraphExecutor> roi_stage_;      // none or one, as the next two
+  std::vector<TorchGraphExecutor> box_heads_;  // [stage]
+  std::vector<TorchGraphExecutor> roi_stage_;  // none or one, as the next two
   std::vector<TorchGraphExecutor> mask_head_;
   std::vector<TorchGraphExecutor> keypoint_head_;
 };

@@ -34,8 +34,8 @@ void TrainableRcnn::Regions::collect(const Network& network, const Batch& batch,
 }
 
 // Adds loss_cls and loss_box_reg (with the suffix) and their metrics.
-void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor& deltas, const Regions& regions, int stage,
-                                     const std::string& suffix, StepLosses& step) const {
+void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor& deltas, const Regions& regions,
+                                     int stage, const std::string& suffix, StepLosses& step) const {
   const auto& head = config_.model.roi_box_head;
   const int num_classes = config_.model.roi_heads.num_classes;
   at::Tensor chosen = deltas.index_select(0, to_tensor(regions.foreground));
@@ -108,8 +108,8 @@ void TrainableRcnn::cascade_losses(const Batch& batch, const DenseValues& dense,
       Regions refined;
       for (std::size_t image = 0; image < regions.images.size(); ++image) {
         const Boxes& boxes = regions.images[image].boxes;
-        const Boxes moved = next_stage_boxes(box_head_coder(config_, static_cast<int>(stage) - 1), {next, boxes.size() * 4},
-                                             boxes, batch.image_sizes[image], true);
+        const Boxes moved = next_stage_boxes(box_head_coder(config_, static_cast<int>(stage) - 1),
+                                             {next, boxes.size() * 4}, boxes, batch.image_sizes[image], true);
         next += boxes.size() * 4;
         const GroundTruth& truth = batch.ground_truths[image];
         refined.images.push_back(label_proposals(moved, truth.boxes, truth.classes, params));
@@ -119,7 +119,8 @@ void TrainableRcnn::cascade_losses(const Batch& batch, const DenseValues& dense,
       const std::string prefix = fmt::format("stage{}/roi_head/", stage);
       const auto images = static_cast<double>(batch.size());
       step.metrics[prefix + "num_fg_samples"] = static_cast<double>(regions.foreground.size()) / images;
-      step.metrics[prefix + "num_bg_samples"] = static_cast<double>(regions.rois.size() - regions.foreground.size()) / images;
+      step.metrics[prefix + "num_bg_samples"] =
+          static_cast<double>(regions.rois.size() - regions.foreground.size()) / images;
     }
     const at::Tensor features = pool(dense, regions.rois, network_.box_pooler);
     if (features.requires_grad()) {
@@ -136,7 +137,8 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
   if (regions.foreground.empty()) {
     // Nothing to learn a mask from: a zero that still reaches every parameter, as detectron2 has it.
     at::Tensor zero = dense.roi_features[0].sum() * 0;
-    for (const Parameter& parameter : network_.mask_head->parameters) zero = zero + parameters_.tensor(parameter.name).sum() * 0;
+    for (const Parameter& parameter : network_.mask_head->parameters)
+      zero = zero + parameters_.tensor(parameter.name).sum() * 0;
     step.losses.push_back({"loss_mask", zero});
     return;
   }
@@ -155,7 +157,8 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
     const GroundTruth& truth = batch.ground_truths[static_cast<std::size_t>(regions.foreground_image[i])];
     segmentations.push_back(&truth.masks.at(static_cast<std::size_t>(regions.foreground_gt[i])));
   }
-  std::vector<std::uint8_t> targets(regions.foreground.size() * static_cast<std::size_t>(size) * static_cast<std::size_t>(size));
+  std::vector<std::uint8_t> targets(regions.foreground.size() * static_cast<std::size_t>(size) *
+                                    static_cast<std::size_t>(size));
   mask_targets(segmentations, regions.foreground_boxes, size, targets.data());
   at::Tensor selected;
   step.losses.push_back({"loss_mask", mask_loss(logits, regions.foreground_class, targets, &selected)});
@@ -166,7 +169,8 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
   step.metrics["mask_rcnn/false_negative"] = metrics.false_negative;
 }
 
-void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense, const Regions& regions, StepLosses& step) {
+void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense, const Regions& regions,
+                                    StepLosses& step) {
   const auto& head = config_.model.roi_keypoint_head;
   std::vector<Roi> rois;
   std::vector<std::pair<std::size_t, int>> instances;  // image and ground truth of each region
@@ -185,7 +189,8 @@ void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense
   if (!rois.empty()) {
     logits = keypoint_head_[0].forward(pool(dense, rois, network_.keypoint_pooler), batch_statistics_)[0];
     for (std::size_t i = 0; i < rois.size(); ++i) {
-      const auto& points = batch.ground_truths[instances[i].first].keypoints[static_cast<std::size_t>(instances[i].second)];
+      const auto& points =
+          batch.ground_truths[instances[i].first].keypoints[static_cast<std::size_t>(instances[i].second)];
       const auto targets = keypoint_targets(points, rois[i].box, static_cast<int>(logits.size(2)));
       for (std::size_t k = 0; k < targets.size(); ++k) {
         if (!targets[k].valid) continue;

@@ -26,7 +26,8 @@ constexpr const char* kPointer = "last_checkpoint";
 // The iteration in "model_0004999.pth"; none for other names.
 std::optional<std::int64_t> iteration_of(const std::string& name) {
   constexpr std::string_view kPrefix = "model_", kSuffix = ".pth";
-  if (name.size() <= kPrefix.size() + kSuffix.size() || name.compare(0, kPrefix.size(), kPrefix) != 0) return std::nullopt;
+  if (name.size() <= kPrefix.size() + kSuffix.size() || name.compare(0, kPrefix.size(), kPrefix) != 0)
+    return std::nullopt;
   if (name.compare(name.size() - kSuffix.size(), kSuffix.size(), kSuffix) != 0) return std::nullopt;
   const std::string digits = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
   if (digits.find_first_not_of("0123456789") != std::string::npos || digits.size() > 18) return std::nullopt;
@@ -89,8 +90,8 @@ ReadableCheckpoint newest_readable(const std::string& folder, const std::string&
     if (first_problem.empty()) first_problem = problem;
     log_error(kResume, "This checkpoint cannot be used; looking for the one before it");
   }
-  fail<WeightsError>("{}\ncheckpoint: {} has no other checkpoint to go on from; start again without --resume", first_problem,
-                     folder);
+  fail<WeightsError>("{}\ncheckpoint: {} has no other checkpoint to go on from; start again without --resume",
+                     first_problem, folder);
 }
 
 NamedArrays arrays_of(const PickleValue& state_dict) {
@@ -164,8 +165,10 @@ std::optional<ResumePoint> resume_from_checkpoint(const std::string& folder, con
   if (!is_file(pointer)) return std::nullopt;
   const auto [path, tree] = newest_readable(folder, std::string(trim(read_file(pointer))));
   if (tree.find("iteration") == nullptr || tree.find("optimizer") == nullptr) {
-    fail<WeightsError>("checkpoint: {} is no training checkpoint: it has no 'iteration' and 'optimizer'; start without "
-                       "--resume and with MODEL.WEIGHTS {}", path, path);
+    fail<WeightsError>(
+        "checkpoint: {} is no training checkpoint: it has no 'iteration' and 'optimizer'; start without "
+        "--resume and with MODEL.WEIGHTS {}",
+        path, path);
   }
   restore_model(weights_of_tree(tree, path), *state.model);
   if (!state.optimizer->load_state(tree.at("optimizer"))) {

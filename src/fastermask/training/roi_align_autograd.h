@@ -1,5 +1,5 @@
-// Region pooling with autograd: the host kernels of kernels/roi_align.h and kernels/roi_pool.h as one LibTorch operation
-// over all feature levels.
+// Region pooling with autograd: the host kernels of kernels/roi_align.h and kernels/roi_pool.h as one LibTorch
+// operation over all feature levels.
 //   N images   L levels   R regions   C channels   P pooled size
 #pragma once
 

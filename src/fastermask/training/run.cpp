@@ -58,7 +58,8 @@ void handle_stop_signals() {
 int verify(const Config& config, const std::vector<TaskMetrics>& metrics) {
   const std::vector<std::string> misses = check_expected_results(config, metrics);
   for (const std::string& miss : misses) log_error("evaluation.testing", "{}", miss);
-  if (misses.empty() && !config.test.expected_results.empty()) log_info("evaluation.testing", "Results verification passed.");
+  if (misses.empty() && !config.test.expected_results.empty())
+    log_info("evaluation.testing", "Results verification passed.");
   return misses.empty() ? 0 : 1;
 }
 
@@ -70,7 +71,8 @@ void log_model(const TrainableRcnn& model) {
     if (stored.info.role == ParameterRole::running_statistic) continue;
     const std::string& name = stored.info.name;
     const std::size_t dot = name.find('.');
-    auto& [elements, trained_elements] = parts[name.substr(0, name.find('.', dot == std::string::npos ? dot : dot + 1))];
+    auto& [elements, trained_elements] =
+        parts[name.substr(0, name.find('.', dot == std::string::npos ? dot : dot + 1))];
     const std::int64_t count = stored.tensor.numel();
     elements += count;
     total += count;
@@ -94,7 +96,8 @@ int evaluate_only(const Config& config) {
 
 int train(const Config& config, const TrainingRunOptions& options) {
   Trainer trainer(config, options.resume);
-  save_class_list(join_path(config.output_dir, "classes.json"), {trainer.dataset().class_names, trainer.dataset().category_ids});
+  save_class_list(join_path(config.output_dir, "classes.json"),
+                  {trainer.dataset().class_names, trainer.dataset().category_ids});
   log_model(trainer.model());
   const auto metrics = std::make_shared<EvaluationRecord>();
   trainer.add_hook(make_writer_hook(metrics));
@@ -108,7 +111,8 @@ int train(const Config& config, const TrainingRunOptions& options) {
   handle_stop_signals();
   trainer.train();
   if (!trainer.finished()) {
-    log_info(kRun, "Stopped after iteration {}; the same command with --resume goes on from there", trainer.next_iteration() - 1);
+    log_info(kRun, "Stopped after iteration {}; the same command with --resume goes on from there",
+             trainer.next_iteration() - 1);
     return 0;
   }
   return verify(config, metrics->metrics);

@@ -18,8 +18,8 @@ struct TrainingRunOptions {
 // checkpoint. Returns the exit status: 1 when TEST.EXPECTED_RESULTS are missed.
 int run_training(const Config& config, const TrainingRunOptions& options);
 
-// `fastermask train --replay`: runs a step again that a training saved as replay_<iteration>.pth, and logs what is in it.
-// True when all its values are finite. Throws WeightsError for a damaged file.
+// `fastermask train --replay`: runs a step again that a training saved as replay_<iteration>.pth, and logs what is in
+// it. True when all its values are finite. Throws WeightsError for a damaged file.
 bool replay_training_step(const std::string& path);
 
 }  // namespace fastermask

@@ -52,7 +52,8 @@ double one_cycle_multiplier(const SolverConfig& solver, std::int64_t iteration) 
 double learning_rate(const SolverConfig& solver, std::int64_t iteration) {
   if (solver.lr_scheduler_name == "OneCycleLR") return solver.base_lr * one_cycle_multiplier(solver, iteration);
   const double where = solver.max_iter > 0 ? static_cast<double>(iteration) / solver.max_iter : 0;
-  const double warmup = solver.max_iter > 0 ? std::min(static_cast<double>(solver.warmup_iters) / solver.max_iter, 1.0) : 0;
+  const double warmup =
+      solver.max_iter > 0 ? std::min(static_cast<double>(solver.warmup_iters) / solver.max_iter, 1.0) : 0;
   double multiplier = 0;
   if (where < warmup) {
     const double start = solver.warmup_factor * schedule_multiplier(solver, 0);

@@ -6,8 +6,8 @@ namespace fastermask {
 namespace {
 
 // One pass over a parameter: reads gradient, momentum and value once, writes the last two once.
-void sgd_step(float* value, float* momentum, const float* gradient, std::int64_t count, float rate, float decay, float mu,
-              bool nesterov) {
+void sgd_step(float* value, float* momentum, const float* gradient, std::int64_t count, float rate, float decay,
+              float mu, bool nesterov) {
   parallel_for(0, count, 1 << 15, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const float decayed = gradient[i] + decay * value[i];

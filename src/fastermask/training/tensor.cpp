@@ -46,7 +46,8 @@ NDArray to_array(const at::Tensor& tensor) {
   return array;
 }
 
-at::Tensor view_nhwc(const float* data, std::int64_t batch, std::int64_t height, std::int64_t width, std::int64_t channels) {
+at::Tensor view_nhwc(const float* data, std::int64_t batch, std::int64_t height, std::int64_t width,
+                     std::int64_t channels) {
   // from_blob takes a mutable pointer; the callers only read.
   return at::from_blob(const_cast<float*>(data), {batch, height, width, channels}, at::TensorOptions(at::kFloat))
       .permute({0, 3, 1, 2});

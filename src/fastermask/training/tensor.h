@@ -1,5 +1,5 @@
-// The one way LibTorch's tensors come into our code: ATen, and the autograd pieces we use. Not torch/torch.h, which takes
-// 22 s a file to compile and brings modules we replace.
+// The one way LibTorch's tensors come into our code: ATen, and the autograd pieces we use. Not torch/torch.h, which
+// takes 22 s a file to compile and brings modules we replace.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -18,7 +18,8 @@ at::Tensor to_tensor(const NDArray& array);
 NDArray to_array(const at::Tensor& tensor);
 
 // [N, H, W, C] data as an [N, C, H, W] channels-last tensor that views it: the data must outlive the tensor.
-at::Tensor view_nhwc(const float* data, std::int64_t batch, std::int64_t height, std::int64_t width, std::int64_t channels);
+at::Tensor view_nhwc(const float* data, std::int64_t batch, std::int64_t height, std::int64_t width,
+                     std::int64_t channels);
 
 // The tensor channels-last (dense NHWC memory), copied only when it is not already.
 at::Tensor channels_last(const at::Tensor& tensor);

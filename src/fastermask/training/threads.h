@@ -3,8 +3,8 @@
 
 namespace fastermask {
 
-// Gives LibTorch as many threads as num_threads() (base/parallel.h) says. Call after set_num_threads(), before the first
-// network runs.
+// Gives LibTorch as many threads as num_threads() (base/parallel.h) says. Call after set_num_threads(), before the
+// first network runs.
 void use_compute_threads();
 
 }  // namespace fastermask

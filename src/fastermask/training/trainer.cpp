@@ -8,10 +8,10 @@
 #include <random>
 
 #include "fastermask/base/error.h"
+#include "fastermask/base/file.h"
 #include "fastermask/base/log.h"
 #include "fastermask/base/text.h"
 #include "fastermask/data/catalog.h"
-#include "fastermask/base/file.h"
 #include "fastermask/training/debug_dump.h"
 #include "fastermask/training/frozen_init.h"
 #include "fastermask/training/guard.h"
@@ -47,7 +47,8 @@ void check_classes(const Config& config, const Dataset& dataset) {
 std::string describe_losses(const StepRecord& record) {
   std::vector<std::string> values;
   for (const auto& [name, value] : record.losses) values.push_back(fmt::format("'{}': {}", name, value));
-  return fmt::format("Loss became infinite or NaN at iteration={}!\nloss_dict = {{{}}}", record.iteration, join(values, ", "));
+  return fmt::format("Loss became infinite or NaN at iteration={}!\nloss_dict = {{{}}}", record.iteration,
+                     join(values, ", "));
 }
 
 }  // namespace
@@ -84,7 +85,8 @@ void Trainer::take(const ResumePoint& point) {
   next_iteration_ = point.next_iteration;
   rate_factor_ = point.rate_factor;
   hook_states_ = point.hooks;
-  if (const PickleValue* scaler = point.hooks.find("scaler"); scaler_ != nullptr && scaler != nullptr) scaler_->load_state(*scaler);
+  if (const PickleValue* scaler = point.hooks.find("scaler"); scaler_ != nullptr && scaler != nullptr)
+    scaler_->load_state(*scaler);
   if (config_.seed < 0) seed_ = point.seed.value_or(seed_);
 }
 
@@ -251,9 +253,10 @@ void Trainer::report_divergence(const Batch& batch, std::int64_t context_iterati
   }
   const std::string first = find_non_finite(*model_, step);
   optimizer_->zero_grad();
-  fail<DivergedError>("{}\nThe first that is not finite: {}\nimages: {}{}\nThe weights were not updated; a lower "
-                      "SOLVER.BASE_LR or a longer warm-up (SOLVER.WARMUP_ITERS) often helps",
-                      what, first.empty() ? "not found again" : first, join(batch.file_names, ", "), replay);
+  fail<DivergedError>(
+      "{}\nThe first that is not finite: {}\nimages: {}{}\nThe weights were not updated; a lower "
+      "SOLVER.BASE_LR or a longer warm-up (SOLVER.WARMUP_ITERS) often helps",
+      what, first.empty() ? "not found again" : first, join(batch.file_names, ", "), replay);
 }
 
 }  // namespace fastermask

@@ -37,8 +37,8 @@ std::string store_path(const std::string& name) {
   }
   for (const std::string_view scheme : {"https://", "http://"}) {
     if (!starts_with(name, scheme)) continue;
-    const std::string path = name.substr(name.find('/', scheme.size()) == std::string::npos
-                                             ? scheme.size() : name.find('/', scheme.size()) + 1);
+    const std::string path = name.substr(
+        name.find('/', scheme.size()) == std::string::npos ? scheme.size() : name.find('/', scheme.size()) + 1);
     for (const std::string_view store : {"detectron2/", "detectron/"}) {
       if (starts_with(path, store)) return path.substr(store.size());
     }
@@ -114,16 +114,18 @@ std::string locate_weights(const std::string& name, const std::vector<std::strin
     }
     const std::string found = path[0] == '/' ? "" : find_in_folders(places, path);
     if (!found.empty()) return found;
-    fail<WeightsError>("weights: '{}' is not there; looked in the current folder and in {}; check the path, or put "
-                       "the file into a folder that $FASTERMASK_WEIGHTS names",
-                       name, join(places, ", "));
+    fail<WeightsError>(
+        "weights: '{}' is not there; looked in the current folder and in {}; check the path, or put "
+        "the file into a folder that $FASTERMASK_WEIGHTS names",
+        name, join(places, ", "));
   }
   const std::string sub_path = store_path(name);
   const std::string found = find_in_folders(places, sub_path);
   if (!found.empty()) return found;
-  fail<WeightsError>("weights: no local file for '{}'; looked for {} and {} in {}; download {} and put it at {}/{}, or "
-                     "name its folder in $FASTERMASK_WEIGHTS",
-                     name, sub_path, base_name(sub_path), join(places, ", "), address, places.back(), base_name(sub_path));
+  fail<WeightsError>(
+      "weights: no local file for '{}'; looked for {} and {} in {}; download {} and put it at {}/{}, or "
+      "name its folder in $FASTERMASK_WEIGHTS",
+      name, sub_path, base_name(sub_path), join(places, ", "), address, places.back(), base_name(sub_path));
 }
 
 }  // namespace fastermask

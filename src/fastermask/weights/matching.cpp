@@ -119,8 +119,9 @@ MatchResult match_weights(const WeightFile& file, const std::vector<ParameterSpe
     }
     const auto [owner, is_new] = taken.try_emplace(*found, spec.name);
     if (!is_new) {
-      fail<WeightsError>("{}: '{}' fits both '{}' and '{}' of the model; names of this file are too short to be matched",
-                         file.path, *found, owner->second, spec.name);
+      fail<WeightsError>(
+          "{}: '{}' fits both '{}' and '{}' of the model; names of this file are too short to be matched", file.path,
+          *found, owner->second, spec.name);
     }
     result.matched[spec.name] = *found;
   }

@@ -52,7 +52,9 @@ std::string npy_type_text(std::string_view field, const std::string& where) {
 
 NDArray parse_npy(std::string_view content, const std::string& where) {
   if (content.size() < 12 || content.substr(0, 6) != kNpyMagic) fail<WeightsError>("{}: not a .npy file", where);
-  const auto byte_at = [content](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(content[i])); };
+  const auto byte_at = [content](std::size_t i) {
+    return static_cast<std::size_t>(static_cast<unsigned char>(content[i]));
+  };
   const bool wide = byte_at(6) >= 2;  // version 1.0 has a 2-byte header length
   std::size_t length = byte_at(8) | byte_at(9) << 8;
   if (wide) length |= byte_at(10) << 16 | byte_at(11) << 24;
@@ -80,8 +82,8 @@ NamedArrays load_npz(const std::string& path) {
 std::string npy_header(DType dtype, const Shape& shape) {
   std::string sizes = fmt::format("{}", fmt::join(shape, ", "));
   if (shape.size() == 1) sizes += ",";
-  std::string dict = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
-                                 numpy_type_description(dtype), sizes);
+  std::string dict =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", numpy_type_description(dtype), sizes);
   constexpr std::size_t kPrefix = 10;
   while ((kPrefix + dict.size() + 1) % 64 != 0) dict.push_back(' ');
   dict.push_back('\n');
@@ -100,8 +102,7 @@ void save_npz(const std::string& path, const NamedArrays& arrays) {
       const NDArray converted = array.dtype == DType::bfloat16 ? without_bfloat16(array) : NDArray();
       const NDArray& source = array.dtype == DType::bfloat16 ? converted : array;
       const std::string header = npy_header(source.dtype, source.shape);
-      writer.add(name + ".npy",
-                 {header, {reinterpret_cast<const char*>(source.bytes.data()), source.bytes.size()}});
+      writer.add(name + ".npy", {header, {reinterpret_cast<const char*>(source.bytes.data()), source.bytes.size()}});
     }
     writer.finish();
   });

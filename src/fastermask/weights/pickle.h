@@ -59,9 +59,9 @@ class PickleValue {
   bool is_string() const { return kind() == Kind::string; }
 
   // The content. Each throws WeightsError when the value is of another kind.
-  bool as_bool() const;          // an int is true unless 0
-  std::int64_t as_int() const;   // bool, int, a one-element integer array
-  double as_double() const;      // bool, int, float, a one-element array
+  bool as_bool() const;                             // an int is true unless 0
+  std::int64_t as_int() const;                      // bool, int, a one-element integer array
+  double as_double() const;                         // bool, int, float, a one-element array
   const std::string& text() const;                  // string, bytes, big_integer
   const std::vector<PickleValue>& items() const;    // list, tuple, set, object
   const std::vector<PickleEntry>& entries() const;  // dict
@@ -109,7 +109,7 @@ struct PickleStorage {
 // What lies behind the kinds that are shared.
 struct PickleNode {
   PickleValue::Kind kind = PickleValue::Kind::none;
-  std::string text;       // string, bytes, big_integer; type name of dict and object
+  std::string text;  // string, bytes, big_integer; type name of dict and object
   std::vector<PickleValue> items;
   std::vector<PickleEntry> entries;
   std::unordered_map<std::string, std::size_t> index;  // string key -> position in entries
@@ -145,8 +145,8 @@ PickleValue load_pickle(const std::string& path);
 using PicklePersist = std::function<PickleValue(const std::shared_ptr<NDArray>& array)>;
 
 // The value as a pickle. Arrays become NumPy arrays (protocol 4), or with `persist` PyTorch tensors whose storages are
-// persistent ids (protocol 2, PyTorch's). Shared lists, dicts and arrays stay shared. Throws WeightsError for kinds that cannot be written
-// (storage, object) and values nested deeper than 500.
+// persistent ids (protocol 2, PyTorch's). Shared lists, dicts and arrays stay shared. Throws WeightsError for kinds
+// that cannot be written (storage, object) and values nested deeper than 500.
 std::string pickle(const PickleValue& value, const PicklePersist& persist = {});
 
 // Writes pickle(value) to a file that appears whole or not at all.

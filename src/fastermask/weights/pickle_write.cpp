@@ -125,7 +125,8 @@ class Pickler {
     write_int(0);
     write_shape(array->shape);
     Shape stride(array->shape.size(), 1);
-    for (std::size_t d = stride.size(); d-- > 1;) stride[d - 1] = stride[d] * std::max<std::int64_t>(array->shape[d], 1);
+    for (std::size_t d = stride.size(); d-- > 1;)
+      stride[d - 1] = stride[d] * std::max<std::int64_t>(array->shape[d], 1);
     write_shape(stride);
     out_ += '\x89';
     write_global("collections", "OrderedDict");

@@ -35,9 +35,7 @@ class NameParts {
 
   std::size_t left() const { return parts_.size() - next_; }
 
-  std::string rest() const {
-    return join({parts_.begin() + static_cast<std::ptrdiff_t>(next_), parts_.end()}, ".");
-  }
+  std::string rest() const { return join({parts_.begin() + static_cast<std::ptrdiff_t>(next_), parts_.end()}, "."); }
 
  private:
   std::vector<std::string> parts_;
@@ -182,13 +180,14 @@ std::string mmdetection_mask_name(NameParts parts, int last_stage) {
 
 // What a whole mmdetection model is like.
 struct MmdetectionForm {
-  bool pyramid = true;      // has an FPN; else features come from res4 (C4) or a dilated res5 (DC5)
+  bool pyramid = true;  // has an FPN; else features come from res4 (C4) or a dilated res5 (DC5)
   int last_mask_stage = -1;
 };
 
 std::string rename_mmdetection(const std::string& name, const MmdetectionForm& form) {
   NameParts parts(name);
-  if (parts.skip("backbone")) return form.pyramid ? resnet_name(parts.rest()) : plain_resnet_name("backbone.", parts.rest());
+  if (parts.skip("backbone"))
+    return form.pyramid ? resnet_name(parts.rest()) : plain_resnet_name("backbone.", parts.rest());
   if (parts.skip("roi_head.shared_head.layer4")) return plain_resnet_name("roi_heads.res5.", parts.rest());
   if (parts.skip("neck")) return mmdetection_fpn_name(parts);
   if (parts.skip("rpn_head.rpn_conv")) return "proposal_generator.rpn_head.conv." + parts.rest();
@@ -248,7 +247,8 @@ NamedArrays convert_torchvision_detection(NamedArrays arrays) {
 NamedArrays convert_mmdetection(NamedArrays arrays) {
   MmdetectionForm form;
   form.last_mask_stage = last_mmdetection_mask_stage(arrays);
-  const bool has_neck = std::any_of(arrays.begin(), arrays.end(), [](const auto& item) { return starts_with(item.first, "neck."); });
+  const bool has_neck =
+      std::any_of(arrays.begin(), arrays.end(), [](const auto& item) { return starts_with(item.first, "neck."); });
   // Only C4 and DC5 models have anchors of several sizes in one place.
   const auto objectness = arrays.find("rpn_head.rpn_cls.weight");
   form.pyramid = has_neck || objectness == arrays.end() || objectness->second.shape.empty() ||

@@ -18,16 +18,11 @@ constexpr Rename kCaffe2Endings[] = {
 };
 
 constexpr Rename kCaffe2NormEndings[] = {
-    {"bn.s", "norm.weight"},
-    {"bn.bias", "norm.bias"},
-    {"bn.rm", "norm.running_mean"},
-    {"bn.running.mean", "norm.running_mean"},
-    {"bn.riv", "norm.running_var"},
-    {"bn.running.var", "norm.running_var"},
-    {"bn.gamma", "norm.weight"},
-    {"bn.beta", "norm.bias"},
-    {"gn.s", "norm.weight"},
-    {"gn.bias", "norm.bias"},
+    {"bn.s", "norm.weight"},        {"bn.bias", "norm.bias"},
+    {"bn.rm", "norm.running_mean"}, {"bn.running.mean", "norm.running_mean"},
+    {"bn.riv", "norm.running_var"}, {"bn.running.var", "norm.running_var"},
+    {"bn.gamma", "norm.weight"},    {"bn.beta", "norm.bias"},
+    {"gn.s", "norm.weight"},        {"gn.bias", "norm.bias"},
 };
 
 constexpr Rename kCaffe2Blocks[] = {
@@ -58,7 +53,8 @@ constexpr Rename kCaffe2Beginnings[] = {
     {"kps.score.", "roi_heads.keypoint_head.score."},
 };
 
-// "fpn.inner.res4.22.sum.lateral.weight" -> "fpn_lateral4.weight", "fpn.res2.2.sum.norm.bias" -> "fpn_output2.norm.bias".
+// "fpn.inner.res4.22.sum.lateral.weight" -> "fpn_lateral4.weight", "fpn.res2.2.sum.norm.bias" ->
+// "fpn_output2.norm.bias".
 std::string rename_caffe2_fpn(const std::string& name) {
   const bool inner = starts_with(name, "fpn.inner.res");
   const std::size_t stage = std::strlen(inner ? "fpn.inner.res" : "fpn.res");

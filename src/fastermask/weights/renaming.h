@@ -8,16 +8,17 @@
 
 namespace fastermask {
 
-// One Caffe2 / Detectron1 / MSRA blob name in detectron2's words: "res2_0_branch2a_bn_gamma" -> "res2.0.conv1.norm.weight".
-// The result is a suffix of the model's name (no "backbone."): match_weights() finds the whole one.
-// detectron2 checkpoint/c2_model_loading.py convert_basic_c2_names, convert_c2_detectron_names.
+// One Caffe2 / Detectron1 / MSRA blob name in detectron2's words: "res2_0_branch2a_bn_gamma" ->
+// "res2.0.conv1.norm.weight". The result is a suffix of the model's name (no "backbone."): match_weights() finds the
+// whole one. detectron2 checkpoint/c2_model_loading.py convert_basic_c2_names, convert_c2_detectron_names.
 std::string rename_caffe2(const std::string& name);
 
-// All blobs renamed, *_momentum dropped, and tensors edited: bbox_pred loses its first 4 rows and the mask predictor its
-// first (background), cls_score's first row becomes the last. Throws WeightsError when two blobs get one name.
+// All blobs renamed, *_momentum dropped, and tensors edited: bbox_pred loses its first 4 rows and the mask predictor
+// its first (background), cls_score's first row becomes the last. Throws WeightsError when two blobs get one name.
 NamedArrays convert_caffe2(NamedArrays blobs);
 
-// torchvision's ImageNet ResNet / ResNeXt: "layer1.0.downsample.1.weight" -> "res2.0.shortcut.norm.weight". Suffixes too.
+// torchvision's ImageNet ResNet / ResNeXt: "layer1.0.downsample.1.weight" -> "res2.0.shortcut.norm.weight". Suffixes
+// too.
 std::string rename_torchvision_imagenet(const std::string& name);
 NamedArrays convert_torchvision_imagenet(NamedArrays arrays);
 

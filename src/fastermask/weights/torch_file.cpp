@@ -80,7 +80,8 @@ PickleValue parse_torch_zip(std::string_view content, const std::string& where, 
     const std::string entry = folder + "data/" + storage_id.key;
     const std::uint64_t bytes = static_cast<std::uint64_t>(storage_id.count) * element_size(storage_id.dtype);
     if (archive.size(entry) != bytes) {
-      fail<WeightsError>("{}: storage {} must have {} bytes, got {}", where, storage_id.key, bytes, archive.size(entry));
+      fail<WeightsError>("{}: storage {} must have {} bytes, got {}", where, storage_id.key, bytes,
+                         archive.size(entry));
     }
     auto storage = std::make_shared<PickleStorage>();
     storage->dtype = storage_id.dtype;
@@ -201,7 +202,8 @@ PickleValue parse_torch_file(std::string_view content, const std::string& where,
   if (is_tar(content)) {
     fail<WeightsError>("{}: a tar file of PyTorch 0.1; load and save it again with a PyTorch of today", where);
   }
-  fail<WeightsError>("{}: not a file of torch.save; it is neither a zip archive nor begins with PyTorch's number", where);
+  fail<WeightsError>("{}: not a file of torch.save; it is neither a zip archive nor begins with PyTorch's number",
+                     where);
 }
 
 PickleValue load_torch_file(const std::string& path) {

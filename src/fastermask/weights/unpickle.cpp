@@ -385,7 +385,8 @@ bool Unpickler::run_stack(unsigned char opcode) {
 
 void Unpickler::load_persistent(const PickleValue& id) {
   if (!context_.options->persistent_load) {
-    fail<WeightsError>("{}: the pickle refers to data outside of it (persistent id {})", context_.where(), id.describe());
+    fail<WeightsError>("{}: the pickle refers to data outside of it (persistent id {})", context_.where(),
+                       id.describe());
   }
   push(context_.options->persistent_load(id));
 }
@@ -452,7 +453,8 @@ Unpickled Unpickler::run() {
   while (true) {
     const unsigned char opcode = static_cast<unsigned char>(take(1)[0]);
     if (opcode == '.') break;
-    if (!run_stack(opcode) && !run_container(opcode) && !run_number(opcode) && !run_text(opcode) && !run_object(opcode)) {
+    if (!run_stack(opcode) && !run_container(opcode) && !run_number(opcode) && !run_text(opcode) &&
+        !run_object(opcode)) {
       --position_;
       damaged(fmt::format("byte 0x{:02x} is no pickle opcode", static_cast<unsigned>(opcode)));
     }

@@ -13,7 +13,8 @@ namespace fastermask {
 namespace {
 
 using PickleArguments = std::vector<PickleValue>;
-using PickleBuilder = PickleValue (*)(UnpickleContext& context, const std::string& name, const PickleArguments& arguments);
+using PickleBuilder = PickleValue (*)(UnpickleContext& context, const std::string& name,
+                                      const PickleArguments& arguments);
 
 [[noreturn]] void bad_global_arguments(const UnpickleContext& context, const std::string& name) {
   fail<WeightsError>("{}: damaged pickle: wrong arguments for {}", context.where(), name);
@@ -34,7 +35,8 @@ PickleValue build_dict(UnpickleContext& context, const std::string& name, const 
       for (const PickleEntry& entry : argument.entries()) dict.set(entry.key, entry.value);
     } else if (argument.kind() == PickleValue::Kind::list) {
       for (const PickleValue& pair : argument.items()) {
-        if ((pair.kind() != PickleValue::Kind::list && pair.kind() != PickleValue::Kind::tuple) || pair.items().size() != 2) {
+        if ((pair.kind() != PickleValue::Kind::list && pair.kind() != PickleValue::Kind::tuple) ||
+            pair.items().size() != 2) {
           bad_global_arguments(context, name);
         }
         dict.set(pair.items()[0], pair.items()[1]);
@@ -134,8 +136,8 @@ PickleValue build_numpy_scalar(UnpickleContext& context, const std::string& name
 
 PickleValue build_from_buffer(UnpickleContext& context, const std::string& name, const PickleArguments& arguments) {
   if (arguments.size() != 4 || !arguments[3].is_string()) bad_global_arguments(context, name);
-  return context.make_array(numpy_elements(context, arguments[1], shape_of(context, arguments[2]),
-                                           arguments[3].text() == "F", arguments[0]));
+  return context.make_array(
+      numpy_elements(context, arguments[1], shape_of(context, arguments[2]), arguments[3].text() == "F", arguments[0]));
 }
 
 // _rebuild_parameter(data, requires_grad, hooks) and its kin: the tensor itself.
@@ -202,15 +204,38 @@ const std::unordered_map<std::string, PickleBuilder>& pickle_builders() {
 
 // Classes without meaning for weights that training checkpoints carry: kept as records of their arguments and state.
 bool is_inert_global(const std::string& name) {
-  static const std::unordered_set<std::string> names = {
-      "argparse.Namespace", "pathlib.PosixPath", "pathlib.PurePosixPath", "pathlib.WindowsPath", "datetime.datetime",
-      "datetime.date", "datetime.timedelta", "builtins.object", "builtins.complex", "builtins.slice", "builtins.range",
-      "builtins.int", "builtins.float", "builtins.bool", "builtins.str", "builtins.getattr", "numpy.ndarray",
-      "numpy.bool_", "torch.device", "torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer",
-      "torch.serialization._get_layout", "torch.UntypedStorage", "torch.storage.UntypedStorage",
-      "torch.storage._UntypedStorage", "torch.storage.TypedStorage", "torch.storage._TypedStorage",
-      "mmengine.logging.history_buffer.HistoryBuffer", "mmengine.logging.message_hub.MessageHub",
-      "mmengine.config.config.Config", "mmcv.utils.config.Config"};
+  static const std::unordered_set<std::string> names = {"argparse.Namespace",
+                                                        "pathlib.PosixPath",
+                                                        "pathlib.PurePosixPath",
+                                                        "pathlib.WindowsPath",
+                                                        "datetime.datetime",
+                                                        "datetime.date",
+                                                        "datetime.timedelta",
+                                                        "builtins.object",
+                                                        "builtins.complex",
+                                                        "builtins.slice",
+                                                        "builtins.range",
+                                                        "builtins.int",
+                                                        "builtins.float",
+                                                        "builtins.bool",
+                                                        "builtins.str",
+                                                        "builtins.getattr",
+                                                        "numpy.ndarray",
+                                                        "numpy.bool_",
+                                                        "torch.device",
+                                                        "torch.Tensor",
+                                                        "torch.nn.parameter.Parameter",
+                                                        "torch.nn.parameter.Buffer",
+                                                        "torch.serialization._get_layout",
+                                                        "torch.UntypedStorage",
+                                                        "torch.storage.UntypedStorage",
+                                                        "torch.storage._UntypedStorage",
+                                                        "torch.storage.TypedStorage",
+                                                        "torch.storage._TypedStorage",
+                                                        "mmengine.logging.history_buffer.HistoryBuffer",
+                                                        "mmengine.logging.message_hub.MessageHub",
+                                                        "mmengine.config.config.Config",
+                                                        "mmcv.utils.config.Config"};
   if (names.count(name) != 0) return true;
   // torch.FloatStorage, torch.float32, numpy.int64, ...: element types.
   static const std::unordered_set<std::string> torch_types = {"float32", "float64", "float16", "bfloat16", "int64",

@@ -18,14 +18,19 @@ struct TorchStorageType {
   DType dtype;
 };
 
-constexpr TorchStorageType kTorchStorageTypes[] = {
-    {"FloatStorage", "float32", DType::float32},      {"DoubleStorage", "float64", DType::float64},
-    {"HalfStorage", "float16", DType::float16},       {"BFloat16Storage", "bfloat16", DType::bfloat16},
-    {"LongStorage", "int64", DType::int64},           {"IntStorage", "int32", DType::int32},
-    {"ShortStorage", "int16", DType::int16},          {"CharStorage", "int8", DType::int8},
-    {"ByteStorage", "uint8", DType::uint8},           {"BoolStorage", "bool", DType::boolean},
-    {"UntypedStorage", "uint8", DType::uint8},        {"storage.UntypedStorage", "uint8", DType::uint8},
-    {"storage._UntypedStorage", "uint8", DType::uint8}};
+constexpr TorchStorageType kTorchStorageTypes[] = {{"FloatStorage", "float32", DType::float32},
+                                                   {"DoubleStorage", "float64", DType::float64},
+                                                   {"HalfStorage", "float16", DType::float16},
+                                                   {"BFloat16Storage", "bfloat16", DType::bfloat16},
+                                                   {"LongStorage", "int64", DType::int64},
+                                                   {"IntStorage", "int32", DType::int32},
+                                                   {"ShortStorage", "int16", DType::int16},
+                                                   {"CharStorage", "int8", DType::int8},
+                                                   {"ByteStorage", "uint8", DType::uint8},
+                                                   {"BoolStorage", "bool", DType::boolean},
+                                                   {"UntypedStorage", "uint8", DType::uint8},
+                                                   {"storage.UntypedStorage", "uint8", DType::uint8},
+                                                   {"storage._UntypedStorage", "uint8", DType::uint8}};
 
 [[noreturn]] void bad_tensor(const UnpickleContext& context, const std::string& what) {
   fail<WeightsError>("{}: damaged tensor: {}", context.where(), what);
@@ -59,7 +64,8 @@ struct TensorLayout {
 };
 
 // Throws unless every element lies inside `count` elements; sizes without elements are always fine.
-void check_layout(const UnpickleContext& context, const TensorLayout& layout, std::int64_t elements, std::int64_t count) {
+void check_layout(const UnpickleContext& context, const TensorLayout& layout, std::int64_t elements,
+                  std::int64_t count) {
   if (layout.offset < 0 || layout.size.size() != layout.stride.size()) bad_tensor(context, "size and stride disagree");
   if (elements == 0) return;
   std::int64_t last = layout.offset;
@@ -125,10 +131,12 @@ PickleValue rebuild_torch_tensor(UnpickleContext& context, const std::string& na
     bad_tensor(context, "its element type is not supported");
   }
   const std::size_t size = element_size(dtype);
-  const TensorLayout layout{arguments[1].as_int(), torch_sizes(context, arguments[2]), torch_sizes(context, arguments[3])};
+  const TensorLayout layout{arguments[1].as_int(), torch_sizes(context, arguments[2]),
+                            torch_sizes(context, arguments[3])};
   const std::uint64_t bytes = checked_bytes(layout.size, static_cast<int>(size), context.where());
   const std::uint64_t storage_bytes = static_cast<std::uint64_t>(storage.count) * element_size(storage.dtype);
-  check_layout(context, layout, static_cast<std::int64_t>(bytes / size), static_cast<std::int64_t>(storage_bytes / size));
+  check_layout(context, layout, static_cast<std::int64_t>(bytes / size),
+               static_cast<std::int64_t>(storage_bytes / size));
   if (storage.elements == nullptr) return {};
   if (!storage.claimed && bytes == storage_bytes && layout.offset == 0 && layout.contiguous()) {
     storage.claimed = true;

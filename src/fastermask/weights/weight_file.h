@@ -26,9 +26,10 @@ struct WeightFile {
   std::string author;                // "__author__" of detectron2's .pkl, or ""
   bool needs_name_matching = false;  // names are matched by their longest common suffix (Caffe2, matching_heuristics)
   bool converted = false;            // `arrays` have detectron2's names now, other than in the file
-  // "_metadata" of a state dict: version by module name ("backbone.stem.conv1.norm" -> 3). Empty when the file has none.
+  // "_metadata" of a state dict: version by module name ("backbone.stem.conv1.norm" -> 3). Empty when the file has
+  // none.
   std::map<std::string, std::int64_t> module_versions;
-  std::int64_t iteration = -1;       // of a training checkpoint, else -1
+  std::int64_t iteration = -1;  // of a training checkpoint, else -1
 };
 
 // Reads a weight file by its content, whatever its ending:
@@ -43,7 +44,8 @@ WeightFile load_weight_file(const std::string& path, bool keep_names = false);
 // Turns names that are `file.names` into detectron2's, as load_weight_file does; nothing when they are detectron2's.
 void convert_names(WeightFile& file);
 
-// The same for a tree that is in memory (a checkpoint read for other reasons). Takes the arrays that nothing else holds.
+// The same for a tree that is in memory (a checkpoint read for other reasons). Takes the arrays that nothing else
+// holds.
 WeightFile weights_of_tree(PickleValue tree, const std::string& path, WeightFormat format = WeightFormat::torch,
                            bool keep_names = false);
 

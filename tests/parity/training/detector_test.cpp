@@ -145,7 +145,8 @@ void compare_proposals(const NamedArrays& dump, const NamedArrays& golden, std::
   for (std::size_t image = 0; image < num_images; ++image) {
     const std::string prefix = "proposals." + std::to_string(image);
     const Rows got{boxes_of(dump.at("proposals.boxes" + suffix_of(image))),
-                   dump.at("proposals.logits" + suffix_of(image)).to_floats(), {}};
+                   dump.at("proposals.logits" + suffix_of(image)).to_floats(),
+                   {}};
     const Rows expected{boxes_of(golden.at(prefix + ".boxes")), golden.at(prefix + ".logits").to_floats(), {}};
     const std::vector<std::size_t> rows = match_rows("proposal", got, expected, worst);
     for (const std::string stage : {"", ".stage0", ".stage1", ".stage2"}) {
@@ -160,8 +161,8 @@ void compare_proposals(const NamedArrays& dump, const NamedArrays& golden, std::
 }
 
 // Keypoints by their distance and score. The largest value of a map may be one of two that are nearly equal, far apart.
-void compare_keypoints(const NDArray& got, const NDArray& golden, const std::vector<std::size_t>& rows, std::size_t start,
-                       WorstErrors& worst) {
+void compare_keypoints(const NDArray& got, const NDArray& golden, const std::vector<std::size_t>& rows,
+                       std::size_t start, WorstErrors& worst) {
   const std::vector<float> values = got.to_floats(), expected = golden.to_floats();
   const auto columns = static_cast<std::size_t>(got.shape[1] * got.shape[2]);
   double jumped = 0;
@@ -180,7 +181,8 @@ void compare_keypoints(const NDArray& got, const NDArray& golden, const std::vec
   worst.add("keypoints that jumped", jumped, std::to_string(rows.size() * columns / 3) + " points");
 }
 
-void compare_detections(const NamedArrays& dump, const NamedArrays& golden, std::size_t num_images, WorstErrors& worst) {
+void compare_detections(const NamedArrays& dump, const NamedArrays& golden, std::size_t num_images,
+                        WorstErrors& worst) {
   std::size_t start = 0;
   for (std::size_t image = 0; image < num_images; ++image) {
     const std::string prefix = "det." + std::to_string(image);
@@ -226,20 +228,23 @@ void compare_final(const Detections& got, const nlohmann::json& golden, WorstErr
   for (std::size_t i = 0; i < got.masks.size(); ++i) {
     if (rows[i] == kReplaced) continue;
     const nlohmann::json& mask = golden.at("masks_rle").at(rows[i]);
-    const Rle reference = rle_from_string(mask.at("counts").get<std::string>(), mask.at("size").at(0), mask.at("size").at(1));
+    const Rle reference =
+        rle_from_string(mask.at("counts").get<std::string>(), mask.at("size").at(0), mask.at("size").at(1));
     const MaskDifference difference = mask_difference(got.masks[i], reference);
     worst.add("final masks, one, pixels", difference.pixels, "row " + std::to_string(i));
     sum.pixels += difference.pixels;
     sum.area += difference.area;
   }
-  if (!got.masks.empty()) worst.add("final masks, all, share", sum.pixels / sum.area, std::to_string(sum.area) + " pixels");
+  if (!got.masks.empty())
+    worst.add("final masks, all, share", sum.pixels / sum.area, std::to_string(sum.area) + " pixels");
   if (golden.count("keypoints") == 0) return;
   double jumped = 0;
   for (std::size_t i = 0; i < got.keypoints.size(); ++i) {
     if (rows[i] == kReplaced) continue;
     for (std::size_t k = 0; k < got.keypoints[i].size(); ++k) {
       const nlohmann::json& point = golden.at("keypoints").at(rows[i]).at(k);
-      const double distance = std::hypot(got.keypoints[i][k].x - point.at(0).get<float>(), got.keypoints[i][k].y - point.at(1).get<float>());
+      const double distance = std::hypot(got.keypoints[i][k].x - point.at(0).get<float>(),
+                                         got.keypoints[i][k].y - point.at(1).get<float>());
       jumped += distance > 0.1;
       if (distance <= 0.1) worst.add("final keypoints px", distance, "row " + std::to_string(i));
     }

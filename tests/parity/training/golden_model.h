@@ -57,7 +57,8 @@ class WorstErrors {
 
   void print() const {
     for (const auto& [quantity, entry] : worst_) {
-      std::printf("[  worst   ] %-22s %-26s %-9.2g %s\n", title_.c_str(), quantity.c_str(), entry.error, entry.where.c_str());
+      std::printf("[  worst   ] %-22s %-26s %-9.2g %s\n", title_.c_str(), quantity.c_str(), entry.error,
+                  entry.where.c_str());
     }
   }
 

@@ -13,7 +13,9 @@ std::vector<std::string> solver_overrides(const nlohmann::json& solver) {
   std::vector<std::string> overrides;
   for (const auto& [key, value] : solver.items()) {
     overrides.push_back("SOLVER." + key);
-    overrides.push_back(value.is_string() ? value.get<std::string>() : value.is_boolean() ? (value ? "True" : "False") : value.dump());
+    overrides.push_back(value.is_string()    ? value.get<std::string>()
+                        : value.is_boolean() ? (value ? "True" : "False")
+                                             : value.dump());
   }
   return overrides;
 }

@@ -1,5 +1,5 @@
-// A training step of the reference's small models: losses, metrics, every gradient, and ten steps of SGD. Chance is out:
-// "nosub" samples everything, "first_k" takes the first anchors and proposals.
+// A training step of the reference's small models: losses, metrics, every gradient, and ten steps of SGD. Chance is
+// out: "nosub" samples everything, "first_k" takes the first anchors and proposals.
 #include "fastermask/training/dump_step.h"
 
 #include <gmock/gmock.h>
@@ -19,8 +19,8 @@ using golden_model::WorstErrors;
 // What the reference itself changes by when its convolution library or thread count does (golden/README.md), doubled.
 struct StepTolerance {
   double losses = 1e-5;
-  double gradients = 2e-5;    // norms
-  double elements = 1e-4;     // single numbers over their array's largest: not recorded, so three times what we measured
+  double gradients = 2e-5;  // norms
+  double elements = 1e-4;   // single numbers over their array's largest: not recorded, so three times what we measured
   double first_steps = 1e-5;  // SGD steps 0 to 3: rounding, grown by four updates
   double later_steps = 0.03;  // a proposal that flips near a threshold: 2 % in the reference
 };
@@ -43,7 +43,9 @@ double scalar(const NamedArrays& dump, const std::string& name) {
   return it->second.to_floats().at(0);
 }
 
-std::string as_override(const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string as_override(const nlohmann::json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
 
 class GoldenStep : public testing::TestWithParam<std::tuple<std::string, std::string>> {
  protected:
@@ -52,10 +54,13 @@ class GoldenStep : public testing::TestWithParam<std::tuple<std::string, std::st
 
   // Runs ten steps and reads back what they wrote.
   NamedArrays run_steps(const std::string& folder, const nlohmann::json& golden) const {
-    std::vector<std::string> overrides = {
-        "DATASETS.TRAIN", "('" + folder + "/gt_coco.json:" + folder + "/..',)", "SOLVER.IMS_PER_BATCH", "2",
-        "SOLVER.BASE_LR", "0.002", "SOLVER.WARMUP_ITERS", "5", "SOLVER.WARMUP_FACTOR", "0.1",
-        "SOLVER.STEPS", "(7, 9)", "SOLVER.MAX_ITER", "10"};
+    std::vector<std::string> overrides = {"DATASETS.TRAIN",       "('" + folder + "/gt_coco.json:" + folder + "/..',)",
+                                          "SOLVER.IMS_PER_BATCH", "2",
+                                          "SOLVER.BASE_LR",       "0.002",
+                                          "SOLVER.WARMUP_ITERS",  "5",
+                                          "SOLVER.WARMUP_FACTOR", "0.1",
+                                          "SOLVER.STEPS",         "(7, 9)",
+                                          "SOLVER.MAX_ITER",      "10"};
     for (const nlohmann::json& word : golden.at(mode).at("overrides")) overrides.push_back(as_override(word));
     const auto path = std::filesystem::temp_directory_path() /
                       ("fastermask-step-" + model + "-" + mode + "-" + std::to_string(getpid()) + ".npz");
@@ -81,8 +86,8 @@ void compare_losses(const NamedArrays& dump, const nlohmann::json& golden, Worst
 void compare_metrics(const NamedArrays& dump, const nlohmann::json& golden, WorstErrors& worst) {
   for (const auto& [name, value] : golden.at("storage").items()) {
     const bool of_pixels = name.rfind("mask_rcnn/", 0) == 0;
-    worst.add(of_pixels ? "metrics of mask pixels" : "metrics", std::abs(scalar(dump, "metric." + name) - value.get<double>()),
-              name);
+    worst.add(of_pixels ? "metrics of mask pixels" : "metrics",
+              std::abs(scalar(dump, "metric." + name) - value.get<double>()), name);
   }
 }
 
@@ -155,7 +160,8 @@ TEST_P(GoldenStep, LossesGradientsAndTenStepsEqualTheReference) {
   worst.expect_below("SGD steps 4-9", tolerance.later_steps);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, GoldenStep, testing::Combine(golden_model::kModels, testing::Values("nosub", "first_k")),
+INSTANTIATE_TEST_SUITE_P(Models, GoldenStep,
+                         testing::Combine(golden_model::kModels, testing::Values("nosub", "first_k")),
                          [](const auto& test) { return std::get<0>(test.param) + "_" + std::get<1>(test.param); });
 
 }  // namespace

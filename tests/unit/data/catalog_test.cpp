@@ -18,11 +18,12 @@ using testing_support::TemporaryFolder;
 
 std::string write_set(const TemporaryFolder& folder, const std::string& name, const std::string& annotations,
                       const std::string& classes = R"([{"id":1,"name":"ant"},{"id":2,"name":"bee"}])") {
-  const std::string images = R"([{"id":1,"file_name":"1.jpg","height":9,"width":9},{"id":2,"file_name":"2.jpg","height":9,"width":9}])";
+  const std::string images =
+      R"([{"id":1,"file_name":"1.jpg","height":9,"width":9},{"id":2,"file_name":"2.jpg","height":9,"width":9}])";
   std::filesystem::create_directories(folder / "images");
   std::filesystem::create_directories(std::filesystem::path(folder / name).parent_path());
-  std::ofstream(folder / name) << R"({"images":)" << images << R"(,"annotations":)" << annotations << R"(,"categories":)"
-                               << classes << "}";
+  std::ofstream(folder / name) << R"({"images":)" << images << R"(,"annotations":)" << annotations
+                               << R"(,"categories":)" << classes << "}";
   return (folder / name) + ":" + (folder / "images");
 }
 
@@ -37,11 +38,12 @@ TEST(Catalog, PairsAndBuiltinNamesAreFound) {
   EXPECT_EQ(found.image_root, folder / "coco/val2017");
   EXPECT_TRUE(found.keypoints);
   EXPECT_EQ(load_dataset("keypoints_coco_2017_val").keypoint_names.size(), 17u);
-  EXPECT_EQ(message_of<DataError>([] { find_dataset("coco_2017_val"); }),
-            "dataset: coco_2017_val: annotations not found; looked for " +
-                (folder / "coco/annotations/instances_val2017.json") +
-                ", ./datasets/coco/annotations/instances_val2017.json; put the data there, or set $FASTERMASK_DATASETS to "
-                "the folder that holds coco/");
+  EXPECT_EQ(
+      message_of<DataError>([] { find_dataset("coco_2017_val"); }),
+      "dataset: coco_2017_val: annotations not found; looked for " +
+          (folder / "coco/annotations/instances_val2017.json") +
+          ", ./datasets/coco/annotations/instances_val2017.json; put the data there, or set $FASTERMASK_DATASETS to "
+          "the folder that holds coco/");
   ::unsetenv("DETECTRON2_DATASETS");
 }
 
@@ -61,7 +63,8 @@ TEST(Catalog, WrongNamesGetASuggestionAndTheList) {
 
 TEST(Catalog, FilterLeavesOutEmptyAndCrowdOnlyImages) {
   const TemporaryFolder folder;
-  const std::string pair = write_set(folder, "a.json", R"([{"id":1,"image_id":1,"category_id":1,"bbox":[1,1,2,2],"iscrowd":1},
+  const std::string pair =
+      write_set(folder, "a.json", R"([{"id":1,"image_id":1,"category_id":1,"bbox":[1,1,2,2],"iscrowd":1},
     {"id":2,"image_id":2,"category_id":2,"bbox":[1,1,2,2],"keypoints":[1,1,2,0,0,0]}])");
   EXPECT_EQ(load_datasets({pair})->records.size(), 2u);
   const auto filtered = load_datasets({pair}, {true, 0});
@@ -75,7 +78,8 @@ TEST(Catalog, FilterLeavesOutEmptyAndCrowdOnlyImages) {
 
 TEST(Catalog, SetsOfTheSameClassesAreJoined) {
   const TemporaryFolder folder;
-  const std::string annotation = R"([{"id":1,"image_id":2,"category_id":1,"bbox":[1,1,2,2],"segmentation":[[1,1,3,1,3,3.5]]}])";
+  const std::string annotation =
+      R"([{"id":1,"image_id":2,"category_id":1,"bbox":[1,1,2,2],"segmentation":[[1,1,3,1,3,3.5]]}])";
   const std::string a = write_set(folder, "a.json", annotation);
   const std::string b = write_set(folder, "b.json", annotation);
   const auto joined = load_datasets({a, b});
@@ -86,7 +90,9 @@ TEST(Catalog, SetsOfTheSameClassesAreJoined) {
   EXPECT_THAT(std::get<Polygons>(last[0].segmentation)[0], ElementsAre(1, 1, 3, 1, 3, 3.5));
   EXPECT_THAT(class_histogram(*joined), ElementsAre(2, 0));
   const std::string c = write_set(folder, "c.json", "[]", R"([{"id":1,"name":"cow"}])");
-  EXPECT_THAT(message_of<DataError>([&] { load_datasets({a, c}); }),
+  EXPECT_THAT(message_of<DataError>([&] {
+                load_datasets({a, c});
+              }),
               HasSubstr("cannot be joined: their classes differ (2 and 1: ant ... and cow ...)"));
 }
 

@@ -23,7 +23,10 @@ void write_bytes(const std::string& path, const std::string& bytes) { std::ofstr
 // A JPEG of the stored size whose EXIF orientation is 6 (a quarter turn).
 std::string turned_jpeg(int height, int width) {
   const std::string jpeg = encode_image(position_image(height, width), ImageFileKind::jpeg);
-  const std::string exif("\xFF\xE1\x00\x22" "Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0", 36);
+  const std::string exif(
+      "\xFF\xE1\x00\x22"
+      "Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
+      36);
   return jpeg.substr(0, 2) + exif + jpeg.substr(2);
 }
 
@@ -77,14 +80,25 @@ TEST(DatasetCheck, EveryPlantedFaultIsReported) {
   const CheckReport report = check_dataset(plant_faults(folder));
   EXPECT_EQ(report.images, 8);
   EXPECT_EQ(report.annotations, 15);
-  const std::multimap<ProblemKind, std::int64_t> expected = {
-      {ProblemKind::duplicate_image_id, 1},   {ProblemKind::malformed_image, 8},  {ProblemKind::size_mismatch, 2},
-      {ProblemKind::missing_image, 3},        {ProblemKind::unreadable_image, 4}, {ProblemKind::exif_rotated, 5},
-      {ProblemKind::repeated_image, 6},       {ProblemKind::box_outside, 2},      {ProblemKind::empty_box, 3},
-      {ProblemKind::short_polygon, 4},        {ProblemKind::short_polygon, 5},    {ProblemKind::crossing_polygon, 6},
-      {ProblemKind::bad_rle, 7},              {ProblemKind::bad_rle, 8},          {ProblemKind::unknown_category, 9},
-      {ProblemKind::duplicate_annotation_id, 1}, {ProblemKind::unknown_image, 11},
-      {ProblemKind::malformed_annotation, 12}, {ProblemKind::polygon_outside, 13}};
+  const std::multimap<ProblemKind, std::int64_t> expected = {{ProblemKind::duplicate_image_id, 1},
+                                                             {ProblemKind::malformed_image, 8},
+                                                             {ProblemKind::size_mismatch, 2},
+                                                             {ProblemKind::missing_image, 3},
+                                                             {ProblemKind::unreadable_image, 4},
+                                                             {ProblemKind::exif_rotated, 5},
+                                                             {ProblemKind::repeated_image, 6},
+                                                             {ProblemKind::box_outside, 2},
+                                                             {ProblemKind::empty_box, 3},
+                                                             {ProblemKind::short_polygon, 4},
+                                                             {ProblemKind::short_polygon, 5},
+                                                             {ProblemKind::crossing_polygon, 6},
+                                                             {ProblemKind::bad_rle, 7},
+                                                             {ProblemKind::bad_rle, 8},
+                                                             {ProblemKind::unknown_category, 9},
+                                                             {ProblemKind::duplicate_annotation_id, 1},
+                                                             {ProblemKind::unknown_image, 11},
+                                                             {ProblemKind::malformed_annotation, 12},
+                                                             {ProblemKind::polygon_outside, 13}};
   EXPECT_EQ(kinds_of(report), expected);
 }
 
@@ -151,9 +165,10 @@ TEST(DatasetCheck, TrainingOverTheFaultsGoesOn) {
   const TemporaryFolder folder;
   plant_faults(folder);
   std::string images;
-  for (const auto& [id, name] : {std::pair{1, "1.png"}, {2, "2.png"}, {3, "none.png"}, {4, "half.png"}, {5, "turned.jpg"}}) {
-    images += fmt::format(R"({}{{"id":{},"file_name":"{}","height":40,"width":{}}})", images.empty() ? "" : ",", id, name,
-                          id <= 1 ? 61 : 60);
+  for (const auto& [id, name] :
+       {std::pair{1, "1.png"}, {2, "2.png"}, {3, "none.png"}, {4, "half.png"}, {5, "turned.jpg"}}) {
+    images += fmt::format(R"({}{{"id":{},"file_name":"{}","height":40,"width":{}}})", images.empty() ? "" : ",", id,
+                          name, id <= 1 ? 61 : 60);
   }
   write_bytes(folder / "train.json", R"({"images":[)" + images + R"(],"categories":[{"id":1,"name":"a"}],"annotations":[
     {"id":1,"image_id":1,"category_id":1,"bbox":[5,5,10,10]}]})");

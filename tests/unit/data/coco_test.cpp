@@ -22,7 +22,8 @@ constexpr const char* kCategories = R"([{"id":90,"name":"zebra"},{"id":2,"name":
 std::string document(const std::string& annotations, const std::string& images = kImages,
                      const std::string& categories = kCategories) {
   return R"({"images":)" + images + R"(, "annotations":)" + annotations + R"(,
- "categories":)" + categories + "}";
+ "categories":)" +
+         categories + "}";
 }
 
 Dataset load_text(const std::string& text, const std::string& name = "a.json") {
@@ -100,9 +101,9 @@ TEST(Coco, UnusablePolygonsAreDroppedAndWithTheLastTheAnnotation) {
 }
 
 TEST(Coco, KeypointsGetHalfAPixelAndNamesComeFromTheCategory) {
-  const Dataset dataset = load_text(document(
-      R"([{"id":1,"image_id":3,"category_id":1,"bbox":[1,2,3,4],"keypoints":[4,5,2, 0,0,0, 7,8,1]}])", kImages,
-      R"([{"id":1,"name":"person","keypoints":["nose","left_eye","right_eye"],"skeleton":[[1,2],[1,3]]}])"));
+  const Dataset dataset = load_text(
+      document(R"([{"id":1,"image_id":3,"category_id":1,"bbox":[1,2,3,4],"keypoints":[4,5,2, 0,0,0, 7,8,1]}])", kImages,
+               R"([{"id":1,"name":"person","keypoints":["nose","left_eye","right_eye"],"skeleton":[[1,2],[1,3]]}])"));
   const std::vector<Keypoint> keypoints = dataset.annotations(dataset.records[0])[0].keypoints;
   ASSERT_EQ(keypoints.size(), 3u);
   EXPECT_EQ(keypoints[0].x, 4.5f);
@@ -118,8 +119,10 @@ TEST(Coco, KeypointsWithoutNamesAreNamed) {
   const std::string annotation = R"([{"id":1,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"keypoints":[)";
   EXPECT_EQ(load_text(document(annotation + seventeen + "]}]")).keypoint_names[1], "left_eye");
   EXPECT_THAT(load_text(document(annotation + "1,1,2,3,3,1]}]")).keypoint_flip_indices(), ElementsAre(0, 1));
-  EXPECT_EQ(error_of(document(annotation + R"(1,1,2]},{"id":2,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"keypoints":[1,1,2,1,1,2]}])")),
-            "a.json: annotation 2 (image 3): keypoints must be 1 (as the category or the annotations before have), got 2");
+  EXPECT_EQ(
+      error_of(document(
+          annotation + R"(1,1,2]},{"id":2,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"keypoints":[1,1,2,1,1,2]}])")),
+      "a.json: annotation 2 (image 3): keypoints must be 1 (as the category or the annotations before have), got 2");
 }
 
 TEST(Coco, TestSetsNeedNoAnnotations) {
@@ -138,7 +141,8 @@ TEST(Coco, DuplicateAnnotationIdsAreAllowedInMinivalOnly) {
 TEST(Coco, ErrorsNameAnnotationImageAndField) {
   EXPECT_EQ(annotation_error(R"("id":17,"image_id":3,"category_id":91,"bbox":[1,2,3,4])"),
             "a.json: annotation 17 (image 3): category_id 91 is not among the 2 categories of the file");
-  EXPECT_EQ(annotation_error(R"("id":17,"image_id":3,"category_id":2)"), "a.json: annotation 17 (image 3): has no bbox");
+  EXPECT_EQ(annotation_error(R"("id":17,"image_id":3,"category_id":2)"),
+            "a.json: annotation 17 (image 3): has no bbox");
   EXPECT_EQ(annotation_error(R"("image_id":3,"category_id":2,"bbox":[1,2,3,4])"),
             "a.json: annotations[0] (image 3): has no id");
   EXPECT_EQ(annotation_error(R"("bbox":[1,2,3],"id":17,"image_id":3,"category_id":2)"),
@@ -153,14 +157,16 @@ TEST(Coco, ErrorsNameAnnotationImageAndField) {
             "a.json: annotation 17 (image 3): \"ignore\" is not supported; mark such regions with iscrowd");
   EXPECT_EQ(annotation_error(R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":"x")"),
             "a.json: annotation 17 (image 3): segmentation must be a list of polygons or an RLE object, got a string");
-  EXPECT_EQ(annotation_error(R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":{"size":[20,30]})"),
-            "a.json: annotation 17 (image 3): segmentation has no counts");
+  EXPECT_EQ(
+      annotation_error(R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":{"size":[20,30]})"),
+      "a.json: annotation 17 (image 3): segmentation has no counts");
   EXPECT_EQ(annotation_error(
                 R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":{"size":[2,3],"counts":[6]})"),
             "a.json: annotation 17 (image 3): segmentation size is 2x3, the image is 20x30 (height x width)");
-  EXPECT_THAT(annotation_error(
-                  R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":{"size":[20,30],"counts":[6]})"),
-              HasSubstr("a.json: annotation 17 (image 3): segmentation: "));
+  EXPECT_THAT(
+      annotation_error(
+          R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":{"size":[20,30],"counts":[6]})"),
+      HasSubstr("a.json: annotation 17 (image 3): segmentation: "));
   EXPECT_EQ(annotation_error(R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"keypoints":[1,2])"),
             "a.json: annotation 17 (image 3): keypoints must be triples (x, y, visibility), got 2 numbers");
 }
@@ -169,8 +175,10 @@ TEST(Coco, ErrorsNameImagesAndCategories) {
   EXPECT_EQ(error_of(document("[]", R"([{"id":1,"file_name":"a.jpg","width":3}])")), "a.json: image 1: has no height");
   EXPECT_EQ(error_of(document("[]", R"([{"id":1,"file_name":"a.jpg","width":3,"height":0}])")),
             "a.json: image 1: height must be positive, got 0");
-  EXPECT_EQ(error_of(document("[]", R"([{"id":1,"file_name":"a","width":3,"height":1},{"id":1,"file_name":"b","width":3,"height":1}])")),
-            "a.json: image 1: the id is used twice");
+  EXPECT_EQ(
+      error_of(document(
+          "[]", R"([{"id":1,"file_name":"a","width":3,"height":1},{"id":1,"file_name":"b","width":3,"height":1}])")),
+      "a.json: image 1: the id is used twice");
   EXPECT_EQ(error_of(document("[]", "[]")), "a.json: \"images\" is empty");
   EXPECT_EQ(error_of(document("[]", kImages, R"([{"id":1}])")), "a.json: category 1: has no name");
   EXPECT_EQ(error_of(document("[]", kImages, R"([{"id":1,"name":"a"},{"id":1,"name":"b"}])")),
@@ -178,15 +186,17 @@ TEST(Coco, ErrorsNameImagesAndCategories) {
   EXPECT_EQ(error_of(document("[]", kImages, "[]")), "a.json: \"categories\" is empty");
   EXPECT_EQ(error_of(document("{}")), "a.json: \"annotations\" must be a list");
   EXPECT_EQ(error_of(document("[3]")), "a.json: annotations[0]: must be an object, got '3'");
-  EXPECT_EQ(error_of("{}"), "a.json: has no \"categories\"; a COCO file is an object with \"images\", \"annotations\" and "
-                            "\"categories\"");
+  EXPECT_EQ(error_of("{}"),
+            "a.json: has no \"categories\"; a COCO file is an object with \"images\", \"annotations\" and "
+            "\"categories\"");
 }
 
 TEST(Coco, BrokenJsonIsNamedWithByteAndLine) {
   EXPECT_EQ(error_of("[]"), "a.json: broken JSON at byte 0 (line 1): expected '{' at the beginning, got '['");
   EXPECT_THAT(error_of(document("[]").substr(0, 30)), HasSubstr("the file ends inside the '[' of byte 10"));
   EXPECT_THAT(error_of("{\"images\": [}"), HasSubstr("broken JSON at byte 12 (line 1): '}' closes nothing"));
-  EXPECT_THAT(error_of("{\"images\": [] \n \"a\": 1}"), HasSubstr("(line 2): expected ',' between two members, got '\"'"));
+  EXPECT_THAT(error_of("{\"images\": [] \n \"a\": 1}"),
+              HasSubstr("(line 2): expected ',' between two members, got '\"'"));
   EXPECT_THAT(error_of("{\"images\": \"abc"), HasSubstr("a string that begins here never ends"));
   EXPECT_THAT(error_of(""), HasSubstr("the file ends too early"));
   EXPECT_THAT(error_of("{} x"), HasSubstr("more text after the end"));
@@ -196,7 +206,8 @@ TEST(Coco, BrokenJsonIsNamedWithByteAndLine) {
 }
 
 TEST(Coco, EveryTruncatedFileGivesAnError) {
-  const std::string text = document(R"([{"id":1,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":[[1,2,3,4,5,7.5]]}])");
+  const std::string text =
+      document(R"([{"id":1,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":[[1,2,3,4,5,7.5]]}])");
   for (std::size_t size = 0; size < text.size(); ++size) {
     EXPECT_THROW(load_text(text.substr(0, size)), DataError) << size;
   }

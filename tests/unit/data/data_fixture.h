@@ -19,7 +19,8 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     static int serial = 0;
-    path_ = (std::filesystem::temp_directory_path() / fmt::format("fastermask-test-{}-{}", ::getpid(), serial++)).string();
+    path_ =
+        (std::filesystem::temp_directory_path() / fmt::format("fastermask-test-{}-{}", ::getpid(), serial++)).string();
     std::filesystem::create_directories(path_);
     set_console_log_level(LogLevel::error);
   }

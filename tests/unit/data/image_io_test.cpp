@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <png.h>
 
-#include <cstdio>  // jpeglib.h needs FILE
 #include <jpeglib.h>
+#include <cstdio>  // jpeglib.h needs FILE
 
 #include "unit/data/data_fixture.h"
 
@@ -115,10 +115,10 @@ TEST(ImageIo, ExifOrientationTurnsThePictureUpright) {
   for (int y = 0; y < 16; ++y) {
     for (int x = 0; x < 24; ++x) stored.row(y)[x] = static_cast<std::uint8_t>(values[y / 8][x / 8]);
   }
-  const std::vector<std::vector<int>> upright = {
-      {10, 60, 110, 160, 200, 240}, {110, 60, 10, 240, 200, 160}, {240, 200, 160, 110, 60, 10},
-      {160, 200, 240, 10, 60, 110}, {10, 160, 60, 200, 110, 240}, {160, 10, 200, 60, 240, 110},
-      {240, 110, 200, 60, 160, 10}, {110, 240, 60, 200, 10, 160}};
+  const std::vector<std::vector<int>> upright = {{10, 60, 110, 160, 200, 240}, {110, 60, 10, 240, 200, 160},
+                                                 {240, 200, 160, 110, 60, 10}, {160, 200, 240, 10, 60, 110},
+                                                 {10, 160, 60, 200, 110, 240}, {160, 10, 200, 60, 240, 110},
+                                                 {240, 110, 200, 60, 160, 10}, {110, 240, 60, 200, 10, 160}};
   for (int orientation = 1; orientation <= 8; ++orientation) {
     const std::string jpeg = jpeg_with_orientation(stored, orientation);
     const Image image = decode_image(jpeg, "test.jpg", PixelFormat::gray);
@@ -141,12 +141,14 @@ TEST(ImageIo, GrayPaletteAlphaAndSixteenBitPngsAreRead) {
   EXPECT_THAT(gray.pixels, testing::ElementsAre(0x10, 0x10, 0x10, 0xF0, 0xF0, 0xF0));
   const Image bits = decode_image(png_of(2, 1, 1, PNG_COLOR_TYPE_GRAY, {std::string("\x40")}), "bits");
   EXPECT_THAT(bits.pixels, testing::ElementsAre(0, 0, 0, 255, 255, 255));
-  const Image palette =
-      decode_image(png_of(2, 1, 8, PNG_COLOR_TYPE_PALETTE, {std::string("\x01\x00", 2)}, {{1, 2, 3}, {7, 8, 9}}), "palette");
+  const Image palette = decode_image(
+      png_of(2, 1, 8, PNG_COLOR_TYPE_PALETTE, {std::string("\x01\x00", 2)}, {{1, 2, 3}, {7, 8, 9}}), "palette");
   EXPECT_THAT(palette.pixels, testing::ElementsAre(9, 8, 7, 3, 2, 1));
-  const Image alpha = decode_image(png_of(1, 1, 8, PNG_COLOR_TYPE_RGB_ALPHA, {std::string("\x01\x02\x03\x00", 4)}), "alpha");
+  const Image alpha =
+      decode_image(png_of(1, 1, 8, PNG_COLOR_TYPE_RGB_ALPHA, {std::string("\x01\x02\x03\x00", 4)}), "alpha");
   EXPECT_THAT(alpha.pixels, testing::ElementsAre(3, 2, 1));
-  const Image deep = decode_image(png_of(1, 1, 16, PNG_COLOR_TYPE_RGB, {std::string("\x11\x99\x22\x99\x33\x99", 6)}), "deep");
+  const Image deep =
+      decode_image(png_of(1, 1, 16, PNG_COLOR_TYPE_RGB, {std::string("\x11\x99\x22\x99\x33\x99", 6)}), "deep");
   EXPECT_THAT(deep.pixels, testing::ElementsAre(0x33, 0x22, 0x11));
   const Image deep_gray = decode_image(png_of(1, 1, 16, PNG_COLOR_TYPE_GRAY, {std::string("\x44\x99", 2)}), "deep");
   EXPECT_THAT(deep_gray.pixels, testing::ElementsAre(0x44, 0x44, 0x44));
@@ -209,8 +211,9 @@ TEST(ImageIo, ErrorsNameTheFile) {
   EXPECT_EQ(message_of<DataError>([&] { decode_image("", "a.jpg"); }), "image: a.jpg: the file is empty");
   EXPECT_EQ(message_of<DataError>([&] { decode_image("GIF89a", "a.gif"); }),
             "image: a.gif: not a JPEG, PNG or WebP file (it begins with bytes 47 49)");
-  EXPECT_EQ(message_of<DataError>([&] { write_image(folder / "a.bmp", Image(2, 2)); }),
-            "image: " + (folder / "a.bmp") + ": cannot write this kind; the name must end in .jpg, .jpeg, .png or .webp");
+  EXPECT_EQ(
+      message_of<DataError>([&] { write_image(folder / "a.bmp", Image(2, 2)); }),
+      "image: " + (folder / "a.bmp") + ": cannot write this kind; the name must end in .jpg, .jpeg, .png or .webp");
   EXPECT_EQ(message_of<DataError>([&] { write_image(folder / "a.png", Image()); }),
             "image: cannot write an empty picture");
   EXPECT_EQ(message_of<ConfigError>([&] { parse_pixel_format("YUV"); }),

@@ -83,7 +83,8 @@ TEST(TrainingLoader, TheStreamIsTheSameForAnyNumberOfThreads) {
   const auto dataset = make_pictures(folder, 11);
   const std::vector<std::uint64_t> expected = hashes_of(dataset, small_options(0), 20);
   EXPECT_NE(expected[0], expected[1]);
-  for (const int threads : {1, 2, 8, 16}) EXPECT_EQ(hashes_of(dataset, small_options(threads), 20), expected) << threads;
+  for (const int threads : {1, 2, 8, 16})
+    EXPECT_EQ(hashes_of(dataset, small_options(threads), 20), expected) << threads;
 }
 
 TEST(TrainingLoader, ARestartAnywhereContinuesTheStream) {
@@ -179,7 +180,8 @@ TEST(TrainingLoader, TooManyBadPicturesStopTheRunAndAreNamed) {
   });
   EXPECT_THAT(message, HasSubstr("4.png: no such file"));
   EXPECT_THAT(message, HasSubstr("7.png: not a JPEG, PNG or WebP file"));
-  EXPECT_THAT(message, HasSubstr("at least 2 of 10 images of pictures cannot be used, more than the allowed share of 0.1"));
+  EXPECT_THAT(message,
+              HasSubstr("at least 2 of 10 images of pictures cannot be used, more than the allowed share of 0.1"));
 }
 
 TEST(TrainingLoader, ADataSetOfOnlyBadPicturesEndsAtOnce) {

@@ -61,9 +61,10 @@ TEST(Mapper, CornersAreFloat32AndTransformsDouble) {
   const GroundTruth truth = make_ground_truth(one.dataset, one.record(), transforms, {});
   const double sx = 80.0 / 60;
   const double sy = 53.0 / 40;
-  EXPECT_THAT(truth.boxes,
-              ElementsAre(Box{static_cast<float>(80 - double{0.1f + 10.7f} * sx), static_cast<float>(double{0.2f} * sy),
-                              static_cast<float>(80 - double{0.1f} * sx), static_cast<float>(double{0.2f + 20.3f} * sy)}));
+  EXPECT_THAT(
+      truth.boxes,
+      ElementsAre(Box{static_cast<float>(80 - double{0.1f + 10.7f} * sx), static_cast<float>(double{0.2f} * sy),
+                      static_cast<float>(80 - double{0.1f} * sx), static_cast<float>(double{0.2f + 20.3f} * sy)}));
 }
 
 TEST(Mapper, MasksOnLeavesOutInstancesWithoutOne) {
@@ -131,9 +132,10 @@ TEST(Mapper, APictureOfAnotherSizeIsRefusedWithTheReason) {
   write_image(one.record().file_name, position_image(40, 60));
   EXPECT_EQ(read_record_image(one.record(), PixelFormat::bgr).size(), (ImageSize{40, 60}));
   one.record().width = 61;
-  EXPECT_THAT(message_of<DataError>([&] { read_record_image(one.record(), PixelFormat::bgr); }),
-              HasSubstr("Mismatched image shape: got 60x40 (width x height), expect 61x40 from the annotations of image 4; "
-                        "check the width and height in the annotations"));
+  EXPECT_THAT(
+      message_of<DataError>([&] { read_record_image(one.record(), PixelFormat::bgr); }),
+      HasSubstr("Mismatched image shape: got 60x40 (width x height), expect 61x40 from the annotations of image 4; "
+                "check the width and height in the annotations"));
   one.record().width = 40;
   one.record().height = 60;
   EXPECT_THAT(message_of<DataError>([&] { read_record_image(one.record(), PixelFormat::bgr); }),

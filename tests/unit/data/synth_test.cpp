@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
+#include "fastermask/base/random.h"
 #include "fastermask/data/coco.h"
 #include "fastermask/data/dataset_stats.h"
 #include "fastermask/data/mask_outline.h"
-#include "fastermask/base/random.h"
 #include "fastermask/kernels/rle.h"
 #include "unit/data/data_fixture.h"
 
@@ -150,8 +150,8 @@ TEST(DatasetStats, CountsWhatTheSceneHolds) {
   EXPECT_DOUBLE_EQ(stats.object_aspect.largest, 4);
   EXPECT_DOUBLE_EQ(stats.instances_per_image.mean, 1);
   EXPECT_EQ(stats.classes[1].images, 1);
-  // Resized by 6.67 (the long edge becomes 1333): 533 x 533 fits anchor 512 with IoU 0.92, 67 x 267 the tall one of side
-  // 128 (90.5 x 181) with IoU 12068 / 22126 = 0.55.
+  // Resized by 6.67 (the long edge becomes 1333): 533 x 533 fits anchor 512 with IoU 0.92, 67 x 267 the tall one of
+  // side 128 (90.5 x 181) with IoU 12068 / 22126 = 0.55.
   EXPECT_DOUBLE_EQ(stats.anchor_fit_70, 0.5);
   EXPECT_DOUBLE_EQ(stats.anchor_fit_50, 1);
 }

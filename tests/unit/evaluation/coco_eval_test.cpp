@@ -32,7 +32,8 @@ DetectionRecord box_record(std::int64_t image_id, int category, std::array<doubl
   return record;
 }
 
-CocoEvalResult evaluate(const std::shared_ptr<const CocoGroundTruth>& truth, const std::vector<DetectionRecord>& records,
+CocoEvalResult evaluate(const std::shared_ptr<const CocoGroundTruth>& truth,
+                        const std::vector<DetectionRecord>& records,
                         const CocoEvalParams& params = CocoEvalParams::defaults(IouType::bbox)) {
   CocoEvaluator evaluator(truth, params);
   evaluator.add_all(records);
@@ -63,10 +64,10 @@ TEST(CocoEvalParams, HasCocosThresholds) {
 TEST(CocoEval, GivesFullMarksToPerfectDetections) {
   const CocoEvalResult result =
       evaluate(small_truth(), {box_record(7, 0, {1, 1, 6, 6}, 0.5), box_record(7, 1, {8, 2, 4, 4}, 0.4)});
-  EXPECT_NEAR(result.stats[0], 1, 1e-12);   // AP
-  EXPECT_NEAR(result.stats[3], 1, 1e-12);   // small: both are
-  EXPECT_EQ(result.stats[4], -1);           // medium: none is
-  EXPECT_EQ(result.stats[8], 1);            // AR at 100
+  EXPECT_NEAR(result.stats[0], 1, 1e-12);  // AP
+  EXPECT_NEAR(result.stats[3], 1, 1e-12);  // small: both are
+  EXPECT_EQ(result.stats[4], -1);          // medium: none is
+  EXPECT_EQ(result.stats[8], 1);           // AR at 100
   EXPECT_EQ(result.truth_counts[0], 1);
   EXPECT_EQ(result.scores.front(), 0.5);
 }
@@ -89,9 +90,9 @@ TEST(CocoEval, HoldsLooseBoxesAgainstStrictThresholds) {
 }
 
 TEST(CocoEval, CountsASecondDetectionOfTheSameObjectAsWrong) {
-  const CocoEvalResult result =
-      evaluate(small_truth(), {box_record(7, 0, {1, 1, 6, 6}, 0.5), box_record(7, 0, {1, 1, 6, 6}, 0.6),
-                               box_record(7, 1, {8, 2, 4, 4}, 0.4)});
+  const CocoEvalResult result = evaluate(
+      small_truth(),
+      {box_record(7, 0, {1, 1, 6, 6}, 0.5), box_record(7, 0, {1, 1, 6, 6}, 0.6), box_record(7, 1, {8, 2, 4, 4}, 0.4)});
   EXPECT_NEAR(result.mean_precision(0.5, "all", 100, 0), 1, 1e-12);  // at the recall reached, the second does no harm
   EXPECT_EQ(result.scores[0], 0.6);
 }
@@ -159,7 +160,8 @@ TEST(CocoEval, TakesTheSizeOfAMaskFromItsBoxWhenAsked) {
 
 TEST(CocoEval, DoesNotDependOnHowDetectionsAreAdded) {
   auto made = testing_support::make_random_case(5, IouType::bbox);
-  const auto truth = std::make_shared<const CocoGroundTruth>(CocoGroundTruth::parse(testing_support::truth_json(made), "case"));
+  const auto truth =
+      std::make_shared<const CocoGroundTruth>(CocoGroundTruth::parse(testing_support::truth_json(made), "case"));
   const auto records = parse_results_json(testing_support::results_json(made), "case", *truth, IouType::bbox);
   CocoEvaluator one_by_one(truth, made.params);
   for (auto image = truth->images().rbegin(); image != truth->images().rend(); ++image) {
@@ -226,10 +228,13 @@ TEST(CocoEval, RefusesParametersThatMakeNoSense) {
             "evaluation: there must be 1 to 32 IoU thresholds, got 33");
   EXPECT_EQ(with([](CocoEvalParams& p) { p.recall_thresholds.clear(); }),
             "evaluation: there must be at least one recall threshold");
-  EXPECT_EQ(with([](CocoEvalParams& p) { p.area_ranges.clear(); }), "evaluation: there must be at least one area range");
+  EXPECT_EQ(with([](CocoEvalParams& p) { p.area_ranges.clear(); }),
+            "evaluation: there must be at least one area range");
   EXPECT_EQ(with([](CocoEvalParams& p) { p.max_detections.clear(); }),
             "evaluation: there must be at least one limit on detections");
-  EXPECT_EQ(with([](CocoEvalParams& p) { p.max_detections = {10, 10}; }),
+  EXPECT_EQ(with([](CocoEvalParams& p) {
+              p.max_detections = {10, 10};
+            }),
             "evaluation: limits on detections must be positive and rising, got 10 after 10");
   EXPECT_EQ(with([](CocoEvalParams& p) { p.image_ids = {8}; }),
             "evaluation: image id 8 is not among the 2 images of gt.json");

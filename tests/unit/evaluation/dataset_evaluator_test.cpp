@@ -59,7 +59,8 @@ TEST_F(DatasetEvaluator, EvaluatesAndWritesResults) {
   EXPECT_NEAR(metrics[0].value("AP"), 100, 1e-9);
   EXPECT_NEAR(metrics[1].value("AP-dog"), 100, 1e-9);
   EXPECT_EQ(evaluator.results().size(), 2u);
-  const nlohmann::json written = nlohmann::json::parse(read_file(options_.output_folder + "/coco_instances_results.json"));
+  const nlohmann::json written =
+      nlohmann::json::parse(read_file(options_.output_folder + "/coco_instances_results.json"));
   ASSERT_EQ(written.size(), 2u);
   EXPECT_EQ(written[1]["category_id"], 5);
   EXPECT_EQ(written[1]["bbox"], nlohmann::json({8, 2, 4, 4}));
@@ -141,8 +142,9 @@ TEST_F(DatasetEvaluator, RefusesDataThatDoesNotBelongTogether) {
             "evaluation: image 7: the class must be from 0 to 1, got 2");
   dataset_.category_ids = {3, 91};
   EXPECT_EQ(message_of<DataError>([&] { CocoDatasetEvaluator(dataset_, options_); }),
-            "ground truth: " + folder_ + "/gt.json: category id 91 of the data set is not among the 2 categories of the "
-            "file");
+            "ground truth: " + folder_ +
+                "/gt.json: category id 91 of the data set is not among the 2 categories of the "
+                "file");
 }
 
 }  // namespace

@@ -175,7 +175,8 @@ TEST(CocoGroundTruth, RefusesWrongTypes) {
   EXPECT_EQ(error_with_field("area", nullptr), where + "area must be a finite number, got null");
   EXPECT_EQ(error_with_field("bbox", {1, 2, 3}), where + "bbox must be 4 numbers (x, y, width, height), got 3");
   EXPECT_EQ(error_with_field("bbox", 1), where + "bbox must be a list of numbers, got 1");
-  EXPECT_EQ(error_with_field("keypoints", {1, 2}), where + "keypoints must be (x, y, visibility) of each, got 2 numbers");
+  EXPECT_EQ(error_with_field("keypoints", {1, 2}),
+            where + "keypoints must be (x, y, visibility) of each, got 2 numbers");
   EXPECT_EQ(error_with_field("segmentation", "x"), where + "segmentation must be polygons or an RLE, got a string");
   EXPECT_EQ(error_with_field("segmentation", {{"size", {10, 20}}}), where + "segmentation has no counts");
   EXPECT_EQ(error_with_field("segmentation", {{"counts", {200}}}), where + "segmentation has no size");
@@ -194,10 +195,12 @@ TEST(CocoGroundTruth, RefusesWrongTypes) {
 }
 
 TEST(CocoGroundTruth, RefusesMasksThatDoNotFitTheirImage) {
-  EXPECT_EQ(error_with_field("segmentation", {{"size", {10, 21}}, {"counts", {210}}}),
-            "ground truth: gt.json: annotation 11: segmentation size is 10 x 21, its image is 10 x 20 (height x width)");
-  EXPECT_THAT(error_with_field("segmentation", {{"size", {10, 20}}, {"counts", {199}}}),
-              HasSubstr("annotation 11: segmentation: rle: the counts must add up to height x width = 10 x 20 = 200, got 199"));
+  EXPECT_EQ(
+      error_with_field("segmentation", {{"size", {10, 21}}, {"counts", {210}}}),
+      "ground truth: gt.json: annotation 11: segmentation size is 10 x 21, its image is 10 x 20 (height x width)");
+  EXPECT_THAT(
+      error_with_field("segmentation", {{"size", {10, 20}}, {"counts", {199}}}),
+      HasSubstr("annotation 11: segmentation: rle: the counts must add up to height x width = 10 x 20 = 200, got 199"));
 }
 
 TEST(CocoGroundTruth, NamesTheAnnotationWhoseMaskIsMissingOrCannotBeDrawn) {
@@ -205,11 +208,13 @@ TEST(CocoGroundTruth, NamesTheAnnotationWhoseMaskIsMissingOrCannotBeDrawn) {
   json["annotations"][0].erase("segmentation");
   json["annotations"][1]["segmentation"] = {{1, 1, 6, 6}, {1, 2, 3, 4, 5, 6}};
   const CocoGroundTruth truth = CocoGroundTruth::parse(json.dump(), "gt.json");
-  EXPECT_EQ(message_of<DataError>([&] { truth.mask(truth.annotations_of(0)[1]); }),
-            "ground truth: gt.json: annotation 11 (image 7): has no segmentation, which evaluating masks needs; evaluate "
-            "boxes instead");
-  EXPECT_EQ(message_of<DataError>([&] { truth.mask(truth.annotations_of(0)[0]); }),
-            "ground truth: gt.json: annotation 12 (image 7): segmentation mixes boxes of 4 numbers with a polygon of 6");
+  EXPECT_EQ(
+      message_of<DataError>([&] { truth.mask(truth.annotations_of(0)[1]); }),
+      "ground truth: gt.json: annotation 11 (image 7): has no segmentation, which evaluating masks needs; evaluate "
+      "boxes instead");
+  EXPECT_EQ(
+      message_of<DataError>([&] { truth.mask(truth.annotations_of(0)[0]); }),
+      "ground truth: gt.json: annotation 12 (image 7): segmentation mixes boxes of 4 numbers with a polygon of 6");
   json = small_truth_json();
   json["images"][1].erase("height");
   const CocoGroundTruth sizeless = CocoGroundTruth::parse(json.dump(), "gt.json");

@@ -19,12 +19,12 @@ struct Instance {
   std::int64_t category_id = 0;
   std::array<double, 4> xywh{};
   double area = 0;
-  double score = 0;                 // detections
-  bool crowd = false;               // ground truth
-  bool excused = false;             // detections: LVIS does not punish it when it finds nothing
-  int num_keypoints = 0;            // ground truth
-  std::vector<std::uint8_t> pixels; // any fixed order
-  std::vector<double> keypoints;    // x, y, visibility
+  double score = 0;                  // detections
+  bool crowd = false;                // ground truth
+  bool excused = false;              // detections: LVIS does not punish it when it finds nothing
+  int num_keypoints = 0;             // ground truth
+  std::vector<std::uint8_t> pixels;  // any fixed order
+  std::vector<double> keypoints;     // x, y, visibility
 };
 
 enum class Compare { boxes, pixels, keypoints };
@@ -145,7 +145,8 @@ inline Result evaluate(const std::vector<Instance>& truths, const std::vector<In
       if (detection.category_id == category) detection_cells[{detection.image_id, cell}].push_back(detection);
     }
   }
-  const std::vector<std::int64_t> categories = settings.use_categories ? settings.category_ids : std::vector<std::int64_t>{-1};
+  const std::vector<std::int64_t> categories =
+      settings.use_categories ? settings.category_ids : std::vector<std::int64_t>{-1};
   const std::size_t T = settings.iou_thresholds.size(), R = settings.recall_thresholds.size(), K = categories.size(),
                     A = settings.area_ranges.size(), M = settings.max_detections.size();
   Result result;
@@ -167,10 +168,13 @@ inline Result evaluate(const std::vector<Instance>& truths, const std::vector<In
         for (std::size_t m = 0; m < M; ++m) {
           std::vector<Outcome> all;
           for (const CellOutcome& cell : cells) {
-            const std::size_t count = std::min(cell.detections.size(), static_cast<std::size_t>(settings.max_detections[m]));
-            all.insert(all.end(), cell.detections.begin(), cell.detections.begin() + static_cast<std::ptrdiff_t>(count));
+            const std::size_t count =
+                std::min(cell.detections.size(), static_cast<std::size_t>(settings.max_detections[m]));
+            all.insert(all.end(), cell.detections.begin(),
+                       cell.detections.begin() + static_cast<std::ptrdiff_t>(count));
           }
-          std::stable_sort(all.begin(), all.end(), [](const Outcome& x, const Outcome& y) { return x.score > y.score; });
+          std::stable_sort(all.begin(), all.end(),
+                           [](const Outcome& x, const Outcome& y) { return x.score > y.score; });
           std::vector<double> recalls, precisions;
           double right = 0, wrong = 0;
           for (const Outcome& outcome : all) {
@@ -179,7 +183,8 @@ inline Result evaluate(const std::vector<Instance>& truths, const std::vector<In
             recalls.push_back(right / total);
             precisions.push_back(right / (right + wrong + 2.220446049250313e-16));
           }
-          for (std::size_t i = precisions.size(); i-- > 1;) precisions[i - 1] = std::max(precisions[i - 1], precisions[i]);
+          for (std::size_t i = precisions.size(); i-- > 1;)
+            precisions[i - 1] = std::max(precisions[i - 1], precisions[i]);
           result.recall[((t * K + k) * A + a) * M + m] = all.empty() ? 0 : recalls.back();
           for (std::size_t r = 0; r < R; ++r) {
             const auto place = std::find_if(recalls.begin(), recalls.end(),

@@ -91,7 +91,8 @@ TEST(ProposalRecall, EqualsThePlainPairing) {
     }
     double expected = 0;
     for (const float overlap : plain_pairing(matrix, truths.size())) {
-      for (int t = 0; t < 10; ++t) expected += overlap >= static_cast<float>(0.5 + t * 0.05) ? 10.0 / static_cast<double>(truths.size()) : 0;
+      for (int t = 0; t < 10; ++t)
+        expected += overlap >= static_cast<float>(0.5 + t * 0.05) ? 10.0 / static_cast<double>(truths.size()) : 0;
     }
     ProposalRecall recall(std::make_shared<const CocoGroundTruth>(CocoGroundTruth::parse(json.dump(), "gt.json")));
     recall.add(7, proposals);

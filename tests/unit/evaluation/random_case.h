@@ -24,18 +24,21 @@ struct RandomCase {
 
 inline std::vector<std::uint8_t> random_pixels(Random& random, const RandomCase& shape, std::array<double, 4>& xywh) {
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(shape.height * shape.width));
-  const int x0 = static_cast<int>(random.uniform_int(shape.width)), y0 = static_cast<int>(random.uniform_int(shape.height));
+  const int x0 = static_cast<int>(random.uniform_int(shape.width)),
+            y0 = static_cast<int>(random.uniform_int(shape.height));
   const int w = 1 + static_cast<int>(random.uniform_int(shape.width - x0));
   const int h = 1 + static_cast<int>(random.uniform_int(shape.height - y0));
   const double density = random.bernoulli(0.5) ? 1.0 : random.uniform(0.3, 1.0);
   for (int x = x0; x < x0 + w; ++x) {
-    for (int y = y0; y < y0 + h; ++y) pixels[static_cast<std::size_t>(y * shape.width + x)] = random.bernoulli(density) ? 1 : 0;
+    for (int y = y0; y < y0 + h; ++y)
+      pixels[static_cast<std::size_t>(y * shape.width + x)] = random.bernoulli(density) ? 1 : 0;
   }
   xywh = {x0 + 0.0, y0 + 0.0, w + 0.0, h + 0.0};
   return pixels;
 }
 
-inline std::vector<double> random_keypoints(Random& random, const std::array<double, 4>& xywh, std::size_t count, bool truth) {
+inline std::vector<double> random_keypoints(Random& random, const std::array<double, 4>& xywh, std::size_t count,
+                                            bool truth) {
   std::vector<double> keypoints;
   for (std::size_t k = 0; k < count; ++k) {
     keypoints.push_back(xywh[0] + random.uniform(-2, xywh[2] + 2));
@@ -47,9 +50,10 @@ inline std::vector<double> random_keypoints(Random& random, const std::array<dou
 
 inline plain::Instance random_instance(Random& random, const RandomCase& shape) {
   plain::Instance instance;
-  instance.image_id = shape.image_ids[static_cast<std::size_t>(random.uniform_int(static_cast<std::int64_t>(shape.image_ids.size())))];
-  instance.category_id =
-      shape.category_ids[static_cast<std::size_t>(random.uniform_int(static_cast<std::int64_t>(shape.category_ids.size())))];
+  instance.image_id =
+      shape.image_ids[static_cast<std::size_t>(random.uniform_int(static_cast<std::int64_t>(shape.image_ids.size())))];
+  instance.category_id = shape.category_ids[static_cast<std::size_t>(
+      random.uniform_int(static_cast<std::int64_t>(shape.category_ids.size())))];
   instance.pixels = random_pixels(random, shape, instance.xywh);
   return instance;
 }
@@ -68,7 +72,8 @@ inline plain::Instance disturbed(Random& random, const plain::Instance& truth, c
   detection.xywh[3] = std::max(detection.xywh[3], 0.25);
   for (std::uint8_t& pixel : detection.pixels) pixel ^= random.bernoulli(0.02) ? 1 : 0;
   if (random.bernoulli(0.1)) detection.category_id = shape.category_ids.front();
-  for (std::size_t k = 0; k < detection.keypoints.size(); ++k) detection.keypoints[k] += k % 3 == 2 ? 0 : random.uniform(-1, 1);
+  for (std::size_t k = 0; k < detection.keypoints.size(); ++k)
+    detection.keypoints[k] += k % 3 == 2 ? 0 : random.uniform(-1, 1);
   return detection;
 }
 
@@ -87,8 +92,9 @@ inline void choose_params(Random& random, RandomCase& made, IouType type) {
     }
   }
   plain::Settings& settings = made.settings;
-  settings.compare = type == IouType::bbox ? plain::Compare::boxes
-                                           : (type == IouType::segm ? plain::Compare::pixels : plain::Compare::keypoints);
+  settings.compare = type == IouType::bbox
+                         ? plain::Compare::boxes
+                         : (type == IouType::segm ? plain::Compare::pixels : plain::Compare::keypoints);
   settings.iou_thresholds = params.iou_thresholds;
   settings.recall_thresholds = params.recall_thresholds;
   settings.sigmas = params.keypoint_sigmas;
@@ -146,11 +152,17 @@ inline std::string truth_json(const RandomCase& made) {
   for (const std::int64_t id : made.image_ids) {
     file["images"].push_back({{"id", id}, {"height", made.height}, {"width", made.width}});
   }
-  for (const std::int64_t id : made.category_ids) file["categories"].push_back({{"id", id}, {"name", "c" + std::to_string(id)}});
+  for (const std::int64_t id : made.category_ids)
+    file["categories"].push_back({{"id", id}, {"name", "c" + std::to_string(id)}});
   for (const plain::Instance& truth : made.truths) {
-    nlohmann::json annotation = {{"id", truth.id},          {"image_id", truth.image_id}, {"category_id", truth.category_id},
-                                 {"bbox", truth.xywh},      {"area", truth.area},         {"iscrowd", truth.crowd ? 1 : 0},
-                                 {"keypoints", truth.keypoints}, {"num_keypoints", truth.num_keypoints}};
+    nlohmann::json annotation = {{"id", truth.id},
+                                 {"image_id", truth.image_id},
+                                 {"category_id", truth.category_id},
+                                 {"bbox", truth.xywh},
+                                 {"area", truth.area},
+                                 {"iscrowd", truth.crowd ? 1 : 0},
+                                 {"keypoints", truth.keypoints},
+                                 {"num_keypoints", truth.num_keypoints}};
     annotation["segmentation"] = {{"size", {made.height, made.width}}, {"counts", rle_of(made, truth.pixels).counts}};
     file["annotations"].push_back(annotation);
   }
@@ -160,9 +172,11 @@ inline std::string truth_json(const RandomCase& made) {
 inline std::string results_json(const RandomCase& made) {
   nlohmann::json file = nlohmann::json::array();
   for (const plain::Instance& detection : made.detections) {
-    nlohmann::json record = {{"image_id", detection.image_id}, {"category_id", detection.category_id}, {"score", detection.score}};
+    nlohmann::json record = {
+        {"image_id", detection.image_id}, {"category_id", detection.category_id}, {"score", detection.score}};
     if (made.params.iou_type == IouType::segm) {
-      record["segmentation"] = {{"size", {made.height, made.width}}, {"counts", rle_to_string(rle_of(made, detection.pixels))}};
+      record["segmentation"] = {{"size", {made.height, made.width}},
+                                {"counts", rle_to_string(rle_of(made, detection.pixels))}};
     } else if (made.params.iou_type == IouType::keypoints) {
       record["keypoints"] = detection.keypoints;
     } else {

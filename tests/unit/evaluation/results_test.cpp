@@ -46,8 +46,8 @@ class ResultsFolder : public ::testing::Test {
 };
 
 TEST(Results, ReadsBoxesMasksAndKeypoints) {
-  const auto boxes = parse(R"([{"image_id": 7, "category_id": 5, "bbox": [1, 2.5, 3, 4e0], "score": 0.25, "more": [{}]}])",
-                           IouType::bbox);
+  const auto boxes = parse(
+      R"([{"image_id": 7, "category_id": 5, "bbox": [1, 2.5, 3, 4e0], "score": 0.25, "more": [{}]}])", IouType::bbox);
   ASSERT_EQ(boxes.size(), 1u);
   EXPECT_EQ(boxes[0].image_id, 7);
   EXPECT_EQ(boxes[0].category, 1);
@@ -63,15 +63,17 @@ TEST(Results, ReadsBoxesMasksAndKeypoints) {
   EXPECT_EQ(masks[0].mask, mask);
   EXPECT_FALSE(masks[0].has_box);
 
-  const auto keypoints =
-      parse(R"([{"keypoints": [1, 2, 0.5, 3, 4, 0.5], "score": 1, "image_id": 9, "category_id": 3}])", IouType::keypoints);
+  const auto keypoints = parse(
+      R"([{"keypoints": [1, 2, 0.5, 3, 4, 0.5], "score": 1, "image_id": 9, "category_id": 3}])", IouType::keypoints);
   ASSERT_EQ(keypoints.size(), 1u);
   EXPECT_EQ(keypoints[0].keypoints, (std::vector<double>{1, 2, 0.5, 3, 4, 0.5}));
 }
 
 TEST(Results, DrawsPolygonsAndTakesPlainCounts) {
-  const auto records = parse(R"([{"image_id": 7, "category_id": 5, "score": 1, "segmentation": [[1, 1, 7, 1, 7, 7, 1, 7]]},
-    {"image_id": 7, "category_id": 5, "score": 1, "segmentation": {"counts": [0, 200], "size": [10, 20]}}])", IouType::segm);
+  const auto records =
+      parse(R"([{"image_id": 7, "category_id": 5, "score": 1, "segmentation": [[1, 1, 7, 1, 7, 7, 1, 7]]},
+    {"image_id": 7, "category_id": 5, "score": 1, "segmentation": {"counts": [0, 200], "size": [10, 20]}}])",
+            IouType::segm);
   EXPECT_EQ(records[0].mask, polygons_to_rle({{1, 1, 7, 1, 7, 7, 1, 7}}, 10, 20));
   EXPECT_EQ(rle_area(records[1].mask), 200u);
 }
@@ -79,7 +81,8 @@ TEST(Results, DrawsPolygonsAndTakesPlainCounts) {
 TEST(Results, GivesRecordsWithoutBoxesTheBoxAroundMaskOrKeypoints) {
   const auto records = parse(R"([{"image_id": 7, "category_id": 5, "score": 1, "bbox": [],
      "segmentation": {"counts": [82, 4, 6, 4, 6, 4, 6, 4, 84], "size": [10, 20]}},
-    {"image_id": 7, "category_id": 5, "score": 1, "keypoints": [4, 2, 1, 1, 9, 1]}])", IouType::bbox);
+    {"image_id": 7, "category_id": 5, "score": 1, "keypoints": [4, 2, 1, 1, 9, 1]}])",
+                             IouType::bbox);
   EXPECT_EQ(records[0].xywh, (std::array<double, 4>{8, 2, 4, 4}));
   EXPECT_EQ(records[1].xywh, (std::array<double, 4>{1, 2, 3, 7}));
 }
@@ -118,15 +121,17 @@ TEST(Results, IsNotFooledByTextThatLooksLikeTheEndOfARecord) {
 }
 
 TEST_F(ResultsFolder, ReadsPackedFiles) {
-  const std::string text = after_good_records(50000, R"({"image_id": 7, "category_id": 5, "bbox": [1, 2, 3, 4], "score": 1})");
+  const std::string text =
+      after_good_records(50000, R"({"image_id": 7, "category_id": 5, "bbox": [1, 2, 3, 4], "score": 1})");
   gzFile file = gzopen((folder_ + "/dt.json.gz").c_str(), "wb");
   gzwrite(file, text.data(), static_cast<unsigned>(text.size()));
   gzclose(file);
   EXPECT_EQ(read_results_json(folder_ + "/dt.json.gz", *small_truth(), IouType::bbox).size(), 50001u);
   const std::string packed = read_file(folder_ + "/dt.json.gz");
   write_file_atomic(folder_ + "/half.json.gz", packed.substr(0, packed.size() / 2));
-  EXPECT_THAT(message_of<DataError>([&] { read_results_json(folder_ + "/half.json.gz", *small_truth(), IouType::bbox); }),
-              HasSubstr("half.json.gz: the gzip data is damaged or cut off"));
+  EXPECT_THAT(
+      message_of<DataError>([&] { read_results_json(folder_ + "/half.json.gz", *small_truth(), IouType::bbox); }),
+      HasSubstr("half.json.gz: the gzip data is damaged or cut off"));
   EXPECT_EQ(message_of<DataError>([&] { read_results_json(folder_ + "/none", *small_truth(), IouType::bbox); }),
             "cocoeval: " + folder_ + "/none: cannot open: No such file or directory");
 }
@@ -165,18 +170,22 @@ TEST(Results, NamesTheRecordOfWrongMasksAndKeypoints) {
             where + "segmentation size is 20 x 10, image 7 is 10 x 20 (height x width)");
   EXPECT_EQ(mask_fault(R"({"size": [10, 20], "counts": [7, 8]})"),
             where + "segmentation: rle: the counts must add up to height x width = 10 x 20 = 200, got 15");
-  EXPECT_THAT(mask_fault(R"({"size": [10, 20], "counts": "}"})"), HasSubstr(where + "segmentation: rle: the counts string may"));
+  EXPECT_THAT(mask_fault(R"({"size": [10, 20], "counts": "}"})"),
+              HasSubstr(where + "segmentation: rle: the counts string may"));
   EXPECT_THAT(mask_fault("[[1, 2, 3, 4, 5, 1e300]]"), HasSubstr(where + "segmentation: "));
   EXPECT_EQ(results_error(R"([{"image_id": 7, "category_id": 5, "score": 1, "bbox": [1, 2, 3, 4]}])", IouType::segm),
             where + "has no segmentation; evaluate its boxes with --task bbox");
-  EXPECT_EQ(results_error(R"([{"image_id": 7, "category_id": 5, "score": 1, "bbox": [1, 2, 3, 4]}])", IouType::keypoints),
-            where + "has no keypoints");
-  EXPECT_EQ(results_error(R"([{"image_id": 7, "category_id": 5, "score": 1, "keypoints": [1, 2]}])", IouType::keypoints),
-            where + "keypoints must be (x, y, score) of each, got 2 numbers");
+  EXPECT_EQ(
+      results_error(R"([{"image_id": 7, "category_id": 5, "score": 1, "bbox": [1, 2, 3, 4]}])", IouType::keypoints),
+      where + "has no keypoints");
+  EXPECT_EQ(
+      results_error(R"([{"image_id": 7, "category_id": 5, "score": 1, "keypoints": [1, 2]}])", IouType::keypoints),
+      where + "keypoints must be (x, y, score) of each, got 2 numbers");
 }
 
 TEST(Results, TellsWhereBrokenTextBreaks) {
-  const std::string whole = after_good_records(3, R"({"image_id": 7, "category_id": 5, "bbox": [1, 2, 3, 4], "score": 1})");
+  const std::string whole =
+      after_good_records(3, R"({"image_id": 7, "category_id": 5, "bbox": [1, 2, 3, 4], "score": 1})");
   EXPECT_THAT(results_error(whole.substr(0, whole.size() - 20)),
               HasSubstr("cocoeval: dt.json: record 3: broken JSON at byte"));
   EXPECT_THAT(results_error(whole.substr(0, whole.size() - 1)), HasSubstr("record 4: broken JSON at byte"));

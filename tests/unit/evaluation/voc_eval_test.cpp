@@ -38,7 +38,8 @@ TEST(VocAveragePrecision, MeasuresTheAreaOrElevenPoints) {
 TEST(VocEval, GivesTheMeansOverThresholdsAndCategories) {
   // The cat exactly; the dog at IoU 12 / 16 = 0.75, which is not above 0.75: five thresholds of ten.
   const VocResult result = evaluate_voc(
-      *small_truth(), std::vector<DetectionRecord>{voc_record(7, 0, {1, 1, 6, 6}, 0.9), voc_record(7, 1, {8, 2, 3, 4}, 0.8)});
+      *small_truth(),
+      std::vector<DetectionRecord>{voc_record(7, 0, {1, 1, 6, 6}, 0.9), voc_record(7, 1, {8, 2, 3, 4}, 0.8)});
   EXPECT_EQ(result.ap[0], (std::vector<double>{1, 1}));
   EXPECT_EQ(result.ap[5], (std::vector<double>{1, 0}));
   EXPECT_NEAR(result.metrics().value("AP"), 75, 1e-9);
@@ -53,9 +54,9 @@ TEST(VocEval, CountsSecondsAndStraysAsWrongButNotDifficultOnes) {
   json["annotations"][0]["ignore"] = 1;  // difficult
   const CocoGroundTruth truth = CocoGroundTruth::parse(json.dump(), "gt.json");
   const VocResult result = evaluate_voc(
-      truth, std::vector<DetectionRecord>{voc_record(7, 0, {8, 2, 4, 4}, 0.9),     // the difficult one: not counted
-                                          voc_record(9, 0, {1, 1, 6, 6}, 0.8),     // stray
-                                          voc_record(7, 0, {1, 1, 6, 6}, 0.7)});   // right
+      truth, std::vector<DetectionRecord>{voc_record(7, 0, {8, 2, 4, 4}, 0.9),    // the difficult one: not counted
+                                          voc_record(9, 0, {1, 1, 6, 6}, 0.8),    // stray
+                                          voc_record(7, 0, {1, 1, 6, 6}, 0.7)});  // right
   EXPECT_NEAR(result.ap[0][0], 0.5, 1e-12);
   EXPECT_TRUE(std::isnan(result.ap[0][1]));
   EXPECT_NEAR(result.metrics().value("AP50"), 50, 1e-9);
@@ -66,7 +67,8 @@ TEST(VocEval, CountsSecondsAndStraysAsWrongButNotDifficultOnes) {
 
 TEST(VocEval, RoundsAsResultFilesDo) {
   // Scores that differ in the fourth decimal tie, and keep their order.
-  const std::vector<DetectionRecord> records = {voc_record(9, 0, {1, 1, 6, 6}, 0.7001), voc_record(7, 0, {1, 1, 6, 6}, 0.7003)};
+  const std::vector<DetectionRecord> records = {voc_record(9, 0, {1, 1, 6, 6}, 0.7001),
+                                                voc_record(7, 0, {1, 1, 6, 6}, 0.7003)};
   VocOptions options;
   EXPECT_NEAR(evaluate_voc(*small_truth(), records, options).ap[0][0], 0.5, 1e-12);
   options.round_as_files = false;
@@ -74,7 +76,8 @@ TEST(VocEval, RoundsAsResultFilesDo) {
 }
 
 TEST(VocEval, RefusesWrongDetections) {
-  EXPECT_EQ(message_of<DataError>([] { evaluate_voc(*small_truth(), std::vector<DetectionRecord>{voc_record(8, 0, {}, 1)}); }),
+  EXPECT_EQ(message_of<DataError>(
+                [] { evaluate_voc(*small_truth(), std::vector<DetectionRecord>{voc_record(8, 0, {}, 1)}); }),
             "voc: image id 8 is not among the 2 images of gt.json");
   DetectionRecord bare = voc_record(7, 0, {}, 1);
   bare.has_box = false;

@@ -59,19 +59,27 @@ TEST(GraphBuilder, FrozenPartsAreNotTrainedAndTheirBatchNormsTurnIntoFrozenOnes)
 TEST(GraphBuilder, NormNamesAreThoseOfDetectron2) {
   EXPECT_EQ(parse_norm("", "K"), NormType::none);
   EXPECT_EQ(parse_norm("FrozenBN", "K"), NormType::frozen_batch);
-  for (const char* name : {"BN", "SyncBN", "nnSyncBN", "naiveSyncBN"}) EXPECT_EQ(parse_norm(name, "K"), NormType::batch);
+  for (const char* name : {"BN", "SyncBN", "nnSyncBN", "naiveSyncBN"})
+    EXPECT_EQ(parse_norm(name, "K"), NormType::batch);
   EXPECT_EQ(parse_norm("GN", "K"), NormType::group);
-  EXPECT_THAT([] { parse_norm("LN", "MODEL.FPN.NORM"); },
-              ThrowsMessage<ConfigError>("config: MODEL.FPN.NORM: not supported: 'LN'; known norms are '', FrozenBN, BN, "
-                                         "SyncBN, GN"));
+  EXPECT_THAT(
+      [] { parse_norm("LN", "MODEL.FPN.NORM"); },
+      ThrowsMessage<ConfigError>("config: MODEL.FPN.NORM: not supported: 'LN'; known norms are '', FrozenBN, BN, "
+                                 "SyncBN, GN"));
 }
 
 TEST(GraphBuilder, ChannelsThatDoNotDivideAreRefused) {
   GraphBuilder builder("g", 6);
-  EXPECT_THAT([&] { builder.convolution("c", 0, {8, 3, 1, 1, 4}); },
-              ThrowsMessage<Error>("graph: c: 6 input and 8 output channels cannot be divided into 4 groups"));
-  EXPECT_THAT([&] { builder.convolution("c", 0, {40, 3, 1, 1, 1, NormType::group}); },
-              ThrowsMessage<Error>("graph: c.norm: group norm needs a multiple of 32 channels, got 40"));
+  EXPECT_THAT(
+      [&] {
+        builder.convolution("c", 0, {8, 3, 1, 1, 4});
+      },
+      ThrowsMessage<Error>("graph: c: 6 input and 8 output channels cannot be divided into 4 groups"));
+  EXPECT_THAT(
+      [&] {
+        builder.convolution("c", 0, {40, 3, 1, 1, 1, NormType::group});
+      },
+      ThrowsMessage<Error>("graph: c.norm: group norm needs a multiple of 32 channels, got 40"));
 }
 
 // conv 3x3 stride 2 -> relu -> (pool, upsample) -> deconvolution -> flatten -> linear
@@ -103,19 +111,28 @@ TEST(Graph, OtherLayersHaveTheirShapesToo) {
 }
 
 TEST(Graph, InputsThatDoNotFitAreRefused) {
-  EXPECT_THAT([] { infer_shapes(chain(), {1, 4, 8, 8}); },
-              ThrowsMessage<Error>("graph: chain takes 3 channels, got an input of [1, 4, 8, 8]"));
+  EXPECT_THAT(
+      [] {
+        infer_shapes(chain(), {1, 4, 8, 8});
+      },
+      ThrowsMessage<Error>("graph: chain takes 3 channels, got an input of [1, 4, 8, 8]"));
   GraphBuilder window("g", 1);
   window.max_pool(0, 3, 1, 0);
   const Graph small = std::move(window).build();
-  EXPECT_THAT([&] { infer_shapes(small, {1, 1, 2, 9}); },
-              ThrowsMessage<Error>(HasSubstr("input of 2 pixels is too small for kernel 3")));
+  EXPECT_THAT(
+      [&] {
+        infer_shapes(small, {1, 1, 2, 9});
+      },
+      ThrowsMessage<Error>(HasSubstr("input of 2 pixels is too small for kernel 3")));
   GraphBuilder odd("g", 1);
   odd.add(0, odd.upsample_nearest(odd.max_pool(0, 1, 2, 0), 2));
   const Graph sides = std::move(odd).build();
-  EXPECT_THAT([&] { infer_shapes(sides, {1, 1, 5, 4}); },
-              ThrowsMessage<Error>("graph: cannot add [1, 1, 5, 4] and [1, 1, 6, 4]; the input sides must be a multiple "
-                                   "of the size divisibility"));
+  EXPECT_THAT(
+      [&] {
+        infer_shapes(sides, {1, 1, 5, 4});
+      },
+      ThrowsMessage<Error>("graph: cannot add [1, 1, 5, 4] and [1, 1, 6, 4]; the input sides must be a multiple "
+                           "of the size divisibility"));
 }
 
 TEST(Graph, OutputsAreFoundByName) {
@@ -123,7 +140,8 @@ TEST(Graph, OutputsAreFoundByName) {
   EXPECT_EQ(graph.output("map").layer, 5);
   EXPECT_TRUE(graph.has_output("scores"));
   EXPECT_FALSE(graph.has_output("boxes"));
-  EXPECT_THAT([&] { graph.output("boxes"); }, ThrowsMessage<Error>("graph: chain has no output 'boxes'; it has map, scores"));
+  EXPECT_THAT([&] { graph.output("boxes"); },
+              ThrowsMessage<Error>("graph: chain has no output 'boxes'; it has map, scores"));
 }
 
 TEST(Graph, AValueLivesUntilItsLastReaderAndAnOutputToTheEnd) {

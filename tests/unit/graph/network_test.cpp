@@ -148,8 +148,8 @@ TEST(Network, AProposalNetworkHasNoHeads) {
 
 TEST(Network, FreezeAtCountsTheStagesFromTheStem) {
   for (int freeze_at = 0; freeze_at <= 5; ++freeze_at) {
-    const Network network =
-        build_network(load_config(kMaskFpn, {"MODEL.BACKBONE.FREEZE_AT", std::to_string(freeze_at), "MODEL.RESNETS.NORM", "BN"}));
+    const Network network = build_network(
+        load_config(kMaskFpn, {"MODEL.BACKBONE.FREEZE_AT", std::to_string(freeze_at), "MODEL.RESNETS.NORM", "BN"}));
     for (const Parameter& parameter : network.parameters()) {
       if (parameter.role != ParameterRole::weight || parameter.name.find("bottom_up") == std::string::npos) continue;
       const std::size_t at = parameter.name.find(".res");
@@ -195,29 +195,46 @@ TEST(Network, ContradictionsAreRefusedByTheirKey) {
   const std::vector<Contradiction> contradictions = {
       {kMaskFpn, [](ModelConfig& m) { m.resnets.out_features = {"res6"}; },
        "config: MODEL.RESNETS.OUT_FEATURES must name stem, res2 .. res5, got 'res6'"},
-      {kMaskFpn, [](ModelConfig& m) { m.fpn.in_features = {"res2", "stem"}; },
+      {kMaskFpn,
+       [](ModelConfig& m) {
+         m.fpn.in_features = {"res2", "stem"};
+       },
        "config: MODEL.FPN.IN_FEATURES must be among MODEL.RESNETS.OUT_FEATURES (res2, res3, res4, res5)"},
       {kMaskFpn, [](ModelConfig& m) { m.resnets.depth = 18; },
        "config: MODEL.RESNETS.RES2_OUT_CHANNELS must be 64 for depth 18, got 256"},
-      {kMaskFpn, [](ModelConfig& m) { m.resnets.depth = 34; m.resnets.res2_out_channels = 64; m.resnets.num_groups = 2; },
+      {kMaskFpn,
+       [](ModelConfig& m) {
+         m.resnets.depth = 34;
+         m.resnets.res2_out_channels = 64;
+         m.resnets.num_groups = 2;
+       },
        "config: MODEL.RESNETS: depth 34 has neither dilation nor groups"},
       {kMaskFpn, [](ModelConfig& m) { m.backbone.name = "vit"; }, "config: MODEL.BACKBONE.NAME: not supported: 'vit'"},
       {kMaskFpn, [](ModelConfig& m) { m.rpn.head_name = "X"; },
        "config: MODEL.RPN.HEAD_NAME: not supported: 'X'; known is StandardRPNHead"},
-      {kMaskFpn, [](ModelConfig& m) { m.rpn.conv_dims.clear(); }, "config: MODEL.RPN.CONV_DIMS must have at least one entry"},
-      {kMaskFpn, [](ModelConfig& m) { m.rpn.in_features = {"p2", "p7"}; },
+      {kMaskFpn, [](ModelConfig& m) { m.rpn.conv_dims.clear(); },
+       "config: MODEL.RPN.CONV_DIMS must have at least one entry"},
+      {kMaskFpn,
+       [](ModelConfig& m) {
+         m.rpn.in_features = {"p2", "p7"};
+       },
        "config: MODEL.RPN.IN_FEATURES: the backbone has no feature 'p7', only p2, p3, p4, p5, p6"},
       {kMaskFpn, [](ModelConfig& m) { m.roi_heads.in_features.clear(); },
        "config: MODEL.ROI_HEADS.IN_FEATURES must name at least one feature (p2, p3, p4, p5, p6)"},
-      {kMaskFpn, [](ModelConfig& m) { m.roi_box_head.name = "X"; }, "config: MODEL.ROI_BOX_HEAD.NAME: not supported: 'X'"},
+      {kMaskFpn, [](ModelConfig& m) { m.roi_box_head.name = "X"; },
+       "config: MODEL.ROI_BOX_HEAD.NAME: not supported: 'X'"},
       {kMaskFpn, [](ModelConfig& m) { m.roi_box_head.num_fc = 0; },
        "config: MODEL.ROI_BOX_HEAD needs NUM_CONV + NUM_FC of at least 1, got 0 + 0"},
       {kMaskFpn, [](ModelConfig& m) { m.roi_box_head.pooler_type = "X"; },
        "config: MODEL.ROI_BOX_HEAD.POOLER_TYPE: not supported: 'X'; known are ROIAlignV2, ROIAlign, ROIPool"},
-      {kMaskFpn, [](ModelConfig& m) { m.roi_mask_head.name = "X"; }, "config: MODEL.ROI_MASK_HEAD.NAME: not supported: 'X'"},
+      {kMaskFpn, [](ModelConfig& m) { m.roi_mask_head.name = "X"; },
+       "config: MODEL.ROI_MASK_HEAD.NAME: not supported: 'X'"},
       {kMaskFpn, [](ModelConfig& m) { m.anchor_generator.sizes.clear(); },
        "config: MODEL.ANCHOR_GENERATOR.SIZES and ASPECT_RATIOS must not be empty"},
-      {kMaskFpn, [](ModelConfig& m) { m.anchor_generator.sizes = {{32}, {64, 128}}; },
+      {kMaskFpn,
+       [](ModelConfig& m) {
+         m.anchor_generator.sizes = {{32}, {64, 128}};
+       },
        "config: MODEL.ANCHOR_GENERATOR must give every level equally many anchors, got 3 and 6"},
       {kMaskFpn, [](ModelConfig& m) { m.roi_heads.name = "CascadeROIHeads"; },
        "config: CascadeROIHeads needs MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG True"},

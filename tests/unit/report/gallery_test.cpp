@@ -34,10 +34,11 @@ class GalleryTest : public ::testing::Test {
       images += (i > 1 ? "," : "") + (R"({"id":)" + std::to_string(i)) + R"(,"file_name":")" + name +
                 R"(","height":60,"width":100})";
     }
-    write_file_atomic(in_folder("set.json"),
-                      R"({"images":[)" + images +
-                          R"(],"categories":[{"id":1,"name":"cell"}],"annotations":[{"id":1,"image_id":1,"category_id":1,)"
-                          R"("iscrowd":0,"area":400,"bbox":[10,10,20,20],"segmentation":[[10,10,30,10,30,30,10,30]]}]})");
+    write_file_atomic(
+        in_folder("set.json"),
+        R"({"images":[)" + images +
+            R"(],"categories":[{"id":1,"name":"cell"}],"annotations":[{"id":1,"image_id":1,"category_id":1,)"
+            R"("iscrowd":0,"area":400,"bbox":[10,10,20,20],"segmentation":[[10,10,30,10,30,30,10,30]]}]})");
     dataset_ = std::make_shared<const Dataset>(load_coco(in_folder("set.json"), folder_.string()));
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }

@@ -17,9 +17,10 @@ constexpr const char* kMaskFpn = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3
 constexpr const char* kCascade = "Misc/cascade_mask_rcnn_R_50_FPN_1x.yaml";
 
 TEST(RegionSettings, TrainingAndInferenceTakeTheirOwnNumbersOfProposals) {
-  const Config config = load_config(kMaskFpn, {"MODEL.RPN.PRE_NMS_TOPK_TRAIN", "11", "MODEL.RPN.PRE_NMS_TOPK_TEST", "12",
-                                               "MODEL.RPN.POST_NMS_TOPK_TRAIN", "13", "MODEL.RPN.POST_NMS_TOPK_TEST", "14",
-                                               "MODEL.RPN.NMS_THRESH", "0.6", "MODEL.PROPOSAL_GENERATOR.MIN_SIZE", "3"});
+  const Config config =
+      load_config(kMaskFpn, {"MODEL.RPN.PRE_NMS_TOPK_TRAIN", "11", "MODEL.RPN.PRE_NMS_TOPK_TEST", "12",
+                             "MODEL.RPN.POST_NMS_TOPK_TRAIN", "13", "MODEL.RPN.POST_NMS_TOPK_TEST", "14",
+                             "MODEL.RPN.NMS_THRESH", "0.6", "MODEL.PROPOSAL_GENERATOR.MIN_SIZE", "3"});
   const ProposalParams training = make_proposal_params(config, true);
   const ProposalParams inference = make_proposal_params(config, false);
   EXPECT_EQ(training.pre_nms_topk, 11);
@@ -33,12 +34,26 @@ TEST(RegionSettings, TrainingAndInferenceTakeTheirOwnNumbersOfProposals) {
 }
 
 TEST(RegionSettings, TargetsAndDetectionsTakeTheirKeys) {
-  const Config config = load_config(
-      kMaskFpn, {"MODEL.RPN.BATCH_SIZE_PER_IMAGE", "21", "MODEL.RPN.POSITIVE_FRACTION", "0.3", "MODEL.RPN.BOUNDARY_THRESH", "5",
-                 "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", "22", "MODEL.ROI_HEADS.POSITIVE_FRACTION", "0.4",
-                 "MODEL.ROI_HEADS.PROPOSAL_APPEND_GT", "False", "MODEL.ROI_HEADS.NUM_CLASSES", "7",
-                 "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.2", "MODEL.ROI_HEADS.NMS_THRESH_TEST", "0.45",
-                 "TEST.DETECTIONS_PER_IMAGE", "33"});
+  const Config config = load_config(kMaskFpn, {"MODEL.RPN.BATCH_SIZE_PER_IMAGE",
+                                               "21",
+                                               "MODEL.RPN.POSITIVE_FRACTION",
+                                               "0.3",
+                                               "MODEL.RPN.BOUNDARY_THRESH",
+                                               "5",
+                                               "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE",
+                                               "22",
+                                               "MODEL.ROI_HEADS.POSITIVE_FRACTION",
+                                               "0.4",
+                                               "MODEL.ROI_HEADS.PROPOSAL_APPEND_GT",
+                                               "False",
+                                               "MODEL.ROI_HEADS.NUM_CLASSES",
+                                               "7",
+                                               "MODEL.ROI_HEADS.SCORE_THRESH_TEST",
+                                               "0.2",
+                                               "MODEL.ROI_HEADS.NMS_THRESH_TEST",
+                                               "0.45",
+                                               "TEST.DETECTIONS_PER_IMAGE",
+                                               "33"});
   const RpnTargetParams anchors = make_rpn_target_params(config, SamplingStrategy::first_k);
   EXPECT_THAT(anchors.iou_thresholds, ElementsAre(0.3, 0.7));
   EXPECT_THAT(anchors.iou_labels, ElementsAre(0, -1, 1));
@@ -67,7 +82,11 @@ TEST(RegionSettings, EachCascadeStageHasItsOwnBoxCoder) {
               ThrowsMessage<ConfigError>(
                   "config: MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS must have an entry for each of the IOUS"));
   EXPECT_EQ(box_head_coder(load_config(kMaskFpn), 0).ww, 5);
-  EXPECT_THAT([] { make_box_coder({1, 2, 3}, "KEY"); }, ThrowsMessage<ConfigError>("config: KEY must have 4 numbers, got 3"));
+  EXPECT_THAT(
+      [] {
+        make_box_coder({1, 2, 3}, "KEY");
+      },
+      ThrowsMessage<ConfigError>("config: KEY must have 4 numbers, got 3"));
 }
 
 TEST(RegionSettings, RegionsGoToTheLevelOfTheirSize) {

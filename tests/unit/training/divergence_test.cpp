@@ -25,8 +25,9 @@ class DivergingTraining : public TrainingOverScenes {};
 TEST_F(DivergingTraining, ADivergedRunStopsNamesWhatWasFirstAndLeavesTheStepToBeRunAgain) {
   const Config config = config_for("diverged", {"SOLVER.BASE_LR", "1e20", "SOLVER.WARMUP_ITERS", "0"});
   EXPECT_THAT([&] { train(config, false); },
-              ThrowsMessage<DivergedError>(AllOf(HasSubstr("The first that is not finite: "), HasSubstr("\nimages: " + folder_),
-                                                 HasSubstr("'fastermask train --replay " + config.output_dir + "/replay_0000001.pth'"))));
+              ThrowsMessage<DivergedError>(
+                  AllOf(HasSubstr("The first that is not finite: "), HasSubstr("\nimages: " + folder_),
+                        HasSubstr("'fastermask train --replay " + config.output_dir + "/replay_0000001.pth'"))));
   EXPECT_FALSE(replay_training_step(config.output_dir + "/replay_0000001.pth"));
 }
 
@@ -37,8 +38,9 @@ TEST_F(DivergingTraining, ANotANumberInTheWeightsIsNamed) {
   poisoned.data<float>()[5] = std::nanf("");
   trainer.model().parameters().assign("backbone.fpn_lateral3.weight", poisoned);
   EXPECT_THAT([&] { trainer.train(); },
-              ThrowsMessage<DivergedError>(HasSubstr("parameter backbone.fpn_lateral3.weight [16, 64, 1, 1]: 1 of 1024 values are "
-                                                     "not finite, the first at 5: nan")));
+              ThrowsMessage<DivergedError>(
+                  HasSubstr("parameter backbone.fpn_lateral3.weight [16, 64, 1, 1]: 1 of 1024 values are "
+                            "not finite, the first at 5: nan")));
 }
 
 TEST_F(DivergingTraining, ARecordedStepIsRunAgainExactly) {
@@ -52,7 +54,8 @@ TEST_F(DivergingTraining, ARecordedStepIsRunAgainExactly) {
   const Batch again = batch_of_record(record_batch(step.batch));
   StepContext context;
   context.seed = step.seed;
-  EXPECT_EQ(model.compute_losses(again, context).total().item<float>(), model.compute_losses(step.batch, context).total().item<float>());
+  EXPECT_EQ(model.compute_losses(again, context).total().item<float>(),
+            model.compute_losses(step.batch, context).total().item<float>());
   make_folders(config.output_dir);
   save_replay(config.output_dir + "/replay.pth", model, step);
   EXPECT_TRUE(replay_training_step(config.output_dir + "/replay.pth"));
@@ -61,7 +64,8 @@ TEST_F(DivergingTraining, ARecordedStepIsRunAgainExactly) {
 }
 
 TEST_F(DivergingTraining, RollingBackGivesUpAfterFiveTimes) {
-  const Config config = config_for("rolled", {"SOLVER.BASE_LR", "1e20", "SOLVER.WARMUP_ITERS", "0", "SOLVER.NON_FINITE", "rollback"});
+  const Config config =
+      config_for("rolled", {"SOLVER.BASE_LR", "1e20", "SOLVER.WARMUP_ITERS", "0", "SOLVER.NON_FINITE", "rollback"});
   EXPECT_THROW(train(config, false), DivergedError);
 }
 
@@ -84,7 +88,8 @@ class PoisonOnce : public TrainerHook {
 };
 
 TEST_F(DivergingTraining, RollingBackGoesOnFromTheLastCheckpointAtHalfTheRate) {
-  const Config config = config_for("rescued", {"SOLVER.NON_FINITE", "rollback", "SOLVER.WARMUP_ITERS", "0", "SOLVER.STEPS", "()"});
+  const Config config =
+      config_for("rescued", {"SOLVER.NON_FINITE", "rollback", "SOLVER.WARMUP_ITERS", "0", "SOLVER.STEPS", "()"});
   Trainer trainer(config, false);
   trainer.add_hook(make_checkpoint_hook());  // after iterations 1 and 3
   auto hook = std::make_unique<PoisonOnce>(2);
@@ -137,10 +142,12 @@ TEST_F(MixedPrecision, TrainsAndResumesExactly) {
 }
 
 TEST_F(MixedPrecision, StepsThatOverflowAreSkipped) {
-  // Gradients of the fixed scale 1e30 times a loss scale within float32 are not finite: no step changes a trained weight.
+  // Gradients of the fixed scale 1e30 times a loss scale within float32 are not finite: no step changes a trained
+  // weight.
   const NamedArrays before = TrainableRcnn(config_for("overflow"), 7).parameters().state();
   const NamedArrays after = train(config_for("overflow", {"AMP", "1", "OPT_LEVEL", "O1", "LOSS_SCALE_VALUE", "1e30",
-                                                          "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_WEIGHT", "1e15"}), false);
+                                                          "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_WEIGHT", "1e15"}),
+                                  false);
   for (const char* name : {"backbone.fpn_output2.weight", "roi_heads.box_predictor.bbox_pred.weight"}) {
     EXPECT_EQ(after.at(name).bytes, before.at(name).bytes) << name;
   }

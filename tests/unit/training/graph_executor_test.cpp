@@ -14,7 +14,8 @@ namespace {
 at::Tensor random_tensor(const Shape& shape, std::uint64_t seed, double low = -1, double high = 1) {
   Random random(seed, RandomPurpose::test);
   NDArray array(DType::float32, shape);
-  for (std::int64_t i = 0; i < array.size(); ++i) array.data<float>()[i] = static_cast<float>(random.uniform(low, high));
+  for (std::int64_t i = 0; i < array.size(); ++i)
+    array.data<float>()[i] = static_cast<float>(random.uniform(low, high));
   return to_tensor(array);
 }
 
@@ -23,13 +24,15 @@ void randomise(const ParameterStore& store) {
   std::uint64_t seed = 100;
   for (const StoredParameter& parameter : store.all()) {
     const bool variance = parameter.info.name.find("running_var") != std::string::npos;
-    at::Tensor(parameter.tensor).copy_(random_tensor(parameter.info.shape, ++seed, variance ? 0.5 : -1, variance ? 2 : 1));
+    at::Tensor(parameter.tensor)
+        .copy_(random_tensor(parameter.info.shape, ++seed, variance ? 0.5 : -1, variance ? 2 : 1));
   }
 }
 
 at::Tensor plain_norm(const ParameterStore& store, const std::string& name, const at::Tensor& input) {
   const auto channel = [&](const char* suffix) { return store.tensor(name + suffix).view({1, -1, 1, 1}); };
-  return (input - channel(".running_mean")) / (channel(".running_var") + 1e-5).sqrt() * channel(".weight") + channel(".bias");
+  return (input - channel(".running_mean")) / (channel(".running_var") + 1e-5).sqrt() * channel(".weight") +
+         channel(".bias");
 }
 
 // conv + FrozenBN + relu, conv + FrozenBN, a shortcut, their sum, relu: a residual block, the first conv frozen.
@@ -124,8 +127,10 @@ TEST(GraphExecutor, DeconvolutionsEqualLibTorchs) {
   const at::Tensor input = random_tensor({2, 3, 3, 4}, 7);
   TorchGraphExecutor executor(network.dense, store);
   const std::vector<at::Tensor> outputs = executor.forward(input, true);
-  expect_close(outputs[0].detach(), at::conv_transpose2d(input, store.tensor("a.weight"), store.tensor("a.bias"), 2).detach());
-  expect_close(outputs[1].detach(), at::conv_transpose2d(input, store.tensor("b.weight"), store.tensor("b.bias"), 2, 1).detach());
+  expect_close(outputs[0].detach(),
+               at::conv_transpose2d(input, store.tensor("a.weight"), store.tensor("a.bias"), 2).detach());
+  expect_close(outputs[1].detach(),
+               at::conv_transpose2d(input, store.tensor("b.weight"), store.tensor("b.bias"), 2, 1).detach());
 }
 
 TEST(GraphExecutor, BatchNormsLearnTheirStatisticsOnlyWhenTraining) {

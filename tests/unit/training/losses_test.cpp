@@ -24,11 +24,13 @@ BoxLossSpec spec_of(const std::string& type, double beta = 0) { return {type, be
 
 TEST(Losses, SigmoidCrossEntropyIsSummed) {
   // ln 2 + (2 + ln(1 + e^-2)) + (1 + ln(1 + e^-1))
-  EXPECT_NEAR(value_of(sigmoid_cross_entropy_sum(leaf({0, 2, -1}, {3}), to_tensor(std::vector<float>{1, 0, 1}))), 4.133337, 1e-5);
+  EXPECT_NEAR(value_of(sigmoid_cross_entropy_sum(leaf({0, 2, -1}, {3}), to_tensor(std::vector<float>{1, 0, 1}))),
+              4.133337, 1e-5);
 }
 
 TEST(Losses, SoftmaxCrossEntropyIsTheMeanOverSamples) {
-  EXPECT_NEAR(value_of(softmax_cross_entropy_mean(leaf({0, 0, 2, 0}, {2, 2}), {0, 1})), (0.693147 + 2.126928) / 2, 1e-5);
+  EXPECT_NEAR(value_of(softmax_cross_entropy_mean(leaf({0, 0, 2, 0}, {2, 2}), {0, 1})), (0.693147 + 2.126928) / 2,
+              1e-5);
 }
 
 TEST(Losses, SmoothL1IsPlainL1AtBetaZeroAndSquareBelowBeta) {
@@ -97,12 +99,21 @@ TEST(Losses, NothingGivesZeroWithAGradientOfZero) {
 }
 
 TEST(Losses, SizesThatDisagreeAndUnknownKindsAreRefused) {
-  EXPECT_THAT([] { box_regression_loss(spec_of("smooth_l1"), leaf({0, 0, 0, 0}, {1, 4}), {}, {}); },
-              ThrowsMessage<Error>("box loss: 1 deltas for 0 boxes and 0 ground truths"));
-  EXPECT_THAT([] { box_loss(spec_of("iou"), {0, 0, 0, 0}, {0, 0, 1, 1}, {0, 0, 1, 1}); },
-              ThrowsMessage<ConfigError>("config: BBOX_REG_LOSS_TYPE must be smooth_l1, giou, diou or ciou, got 'iou'"));
-  EXPECT_THAT([] { mask_loss(leaf({0, 0, 0, 0}, {1, 1, 2, 2}), {0}, {1, 0}); },
-              ThrowsMessage<Error>("mask loss: 2 target pixels for logits of [1, 1, 2, 2]"));
+  EXPECT_THAT(
+      [] {
+        box_regression_loss(spec_of("smooth_l1"), leaf({0, 0, 0, 0}, {1, 4}), {}, {});
+      },
+      ThrowsMessage<Error>("box loss: 1 deltas for 0 boxes and 0 ground truths"));
+  EXPECT_THAT(
+      [] {
+        box_loss(spec_of("iou"), {0, 0, 0, 0}, {0, 0, 1, 1}, {0, 0, 1, 1});
+      },
+      ThrowsMessage<ConfigError>("config: BBOX_REG_LOSS_TYPE must be smooth_l1, giou, diou or ciou, got 'iou'"));
+  EXPECT_THAT(
+      [] {
+        mask_loss(leaf({0, 0, 0, 0}, {1, 1, 2, 2}), {0}, {1, 0});
+      },
+      ThrowsMessage<Error>("mask loss: 2 target pixels for logits of [1, 1, 2, 2]"));
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ void expect_gradient_of_differences(const PoolerSpec& pooler, double step, doubl
       };
       const double difference = (weighted(kept + step) - weighted(kept - step)) / (2 * step);
       cell.fill_(kept);
-      EXPECT_NEAR(input.grad()[n][c][y][x].item<double>(), difference, tolerance) << n << " " << c << " " << y << " " << x;
+      EXPECT_NEAR(input.grad()[n][c][y][x].item<double>(), difference, tolerance)
+          << n << " " << c << " " << y << " " << x;
       compared += std::abs(difference) > 1e-3;
     }
   }
@@ -73,7 +74,8 @@ TEST(PoolRegions, FeaturesInAnyMemoryOrderGiveTheSame) {
   std::vector<at::Tensor> planes;
   for (const at::Tensor& feature : features()) planes.push_back(feature.detach().contiguous());
   const PoolerSpec pooler = {3, 2, true, false};
-  EXPECT_TRUE(at::equal(pool_regions(features(), kLevels, kRois, pooler), pool_regions(planes, kLevels, kRois, pooler)));
+  EXPECT_TRUE(
+      at::equal(pool_regions(features(), kLevels, kRois, pooler), pool_regions(planes, kLevels, kRois, pooler)));
 }
 
 TEST(PoolRegions, OneFeatureALevelIsAsked) {

@@ -73,7 +73,8 @@ TEST(LossScaler, HalvesOnOverflowAndDoublesAfterGoodSteps) {
 }
 
 TEST(RoundToBf16, RoundsValuesAndGradientsInAnyLayout) {
-  at::Tensor value = at::tensor({1.0f, 1.0f + 3.0f / 256, -3.14159274f, 0.0f, 5.0f, 6.0f, 7.0f, 8.0f}).view({1, 2, 2, 2});
+  at::Tensor value =
+      at::tensor({1.0f, 1.0f + 3.0f / 256, -3.14159274f, 0.0f, 5.0f, 6.0f, 7.0f, 8.0f}).view({1, 2, 2, 2});
   value = value.contiguous(at::MemoryFormat::ChannelsLast).requires_grad_(true);
   const at::Tensor rounded = round_to_bf16(value);
   EXPECT_EQ(rounded.strides(), value.strides());

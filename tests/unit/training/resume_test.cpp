@@ -37,14 +37,18 @@ TEST_F(TrainingOverScenes, GoingOnFromACheckpointEqualsAnUninterruptedRunBitForB
   ASSERT_EQ(b.at("optimizer").at("state").entries().size(), momenta.size());
   for (std::size_t i = 0; i < momenta.size(); ++i) {
     const PickleEntry& other = b.at("optimizer").at("state").entries()[i];
-    EXPECT_EQ(momenta[i].value.at("momentum_buffer").as_array().bytes, other.value.at("momentum_buffer").as_array().bytes) << i;
+    EXPECT_EQ(momenta[i].value.at("momentum_buffer").as_array().bytes,
+              other.value.at("momentum_buffer").as_array().bytes)
+        << i;
   }
 }
 
 TEST_F(TrainingOverScenes, EqualSeedsGiveEqualRunsAndOthersDoNot) {
   const NamedArrays first = train(config_for("first", {"SOLVER.MAX_ITER", "2"}), false);
-  EXPECT_TRUE(testing_support::same_arrays(train(config_for("again", {"SOLVER.MAX_ITER", "2", "DATALOADER.NUM_WORKERS", "2"}), false), first));
-  EXPECT_FALSE(testing_support::same_arrays(train(config_for("other", {"SOLVER.MAX_ITER", "2", "SEED", "8"}), false), first));
+  EXPECT_TRUE(testing_support::same_arrays(
+      train(config_for("again", {"SOLVER.MAX_ITER", "2", "DATALOADER.NUM_WORKERS", "2"}), false), first));
+  EXPECT_FALSE(
+      testing_support::same_arrays(train(config_for("other", {"SOLVER.MAX_ITER", "2", "SEED", "8"}), false), first));
 }
 
 TEST_F(TrainingOverScenes, AFinishedRunHasNothingLeftToDo) {
@@ -54,15 +58,22 @@ TEST_F(TrainingOverScenes, AFinishedRunHasNothingLeftToDo) {
 }
 
 TEST_F(TrainingOverScenes, WrongDataSetsAreRefused) {
-  EXPECT_THAT([] { Trainer(config_for("x", {"DATASETS.TRAIN", "()"}), false); },
-              ThrowsMessage<ConfigError>(HasSubstr("config: DATASETS.TRAIN is empty")));
-  EXPECT_THAT([] { Trainer(config_for("x", {"MODEL.ROI_HEADS.NUM_CLASSES", "80"}), false); },
-              ThrowsMessage<ConfigError>(HasSubstr("config: MODEL.ROI_HEADS.NUM_CLASSES must be 5")));
+  EXPECT_THAT(
+      [] {
+        Trainer(config_for("x", {"DATASETS.TRAIN", "()"}), false);
+      },
+      ThrowsMessage<ConfigError>(HasSubstr("config: DATASETS.TRAIN is empty")));
+  EXPECT_THAT(
+      [] {
+        Trainer(config_for("x", {"MODEL.ROI_HEADS.NUM_CLASSES", "80"}), false);
+      },
+      ThrowsMessage<ConfigError>(HasSubstr("config: MODEL.ROI_HEADS.NUM_CLASSES must be 5")));
 }
 
 // What checkpoint functions need of a run.
 struct CheckpointRun {
-  explicit CheckpointRun(const Config& config) : model(config, 1), optimizer(make_optimizer(model.parameters(), config.solver)) {
+  explicit CheckpointRun(const Config& config)
+      : model(config, 1), optimizer(make_optimizer(model.parameters(), config.solver)) {
     make_folders(config.output_dir);
   }
   TrainingState state() { return {&model, optimizer.get(), nullptr}; }
@@ -92,13 +103,15 @@ TEST_F(TrainingOverScenes, CheckpointsThatCannotBeGoneOnFromAreRefused) {
 
   write_file_atomic(config.output_dir + "/last_checkpoint", "gone.pth");
   EXPECT_THAT([&] { resume_from_checkpoint(config.output_dir, run.state()); },
-              ThrowsMessage<WeightsError>(HasSubstr("last_checkpoint names " + config.output_dir + "/gone.pth, which does not exist")));
+              ThrowsMessage<WeightsError>(
+                  HasSubstr("last_checkpoint names " + config.output_dir + "/gone.pth, which does not exist")));
 
   PickleValue tree = PickleValue::dict();
   tree.set("model", PickleValue::state_dict(run.model.parameters().state()));
   save_torch_file(config.output_dir + "/gone.pth", tree);
-  EXPECT_THAT([&] { resume_from_checkpoint(config.output_dir, run.state()); },
-              ThrowsMessage<WeightsError>(HasSubstr("is no training checkpoint: it has no 'iteration' and 'optimizer'")));
+  EXPECT_THAT(
+      [&] { resume_from_checkpoint(config.output_dir, run.state()); },
+      ThrowsMessage<WeightsError>(HasSubstr("is no training checkpoint: it has no 'iteration' and 'optimizer'")));
 
   save_checkpoint(config.output_dir, "model_0000004", run.state(), point_after(5));
   const std::optional<ResumePoint> point = resume_from_checkpoint(config.output_dir, run.state());
@@ -126,7 +139,8 @@ TEST_F(TrainingOverScenes, ADamagedCheckpointIsFoundOutAndTheOneBeforeTaken) {
   const Config config = config_for("damaged");
   CheckpointRun run(config);
   for (const std::int64_t iterations : {2, 4, 6}) {
-    save_checkpoint(config.output_dir, fmt::format("model_{:07}", iterations - 1), run.state(), point_after(iterations));
+    save_checkpoint(config.output_dir, fmt::format("model_{:07}", iterations - 1), run.state(),
+                    point_after(iterations));
   }
   const std::string newest = config.output_dir + "/model_0000005.pth";
   damage(newest);
@@ -137,15 +151,17 @@ TEST_F(TrainingOverScenes, ADamagedCheckpointIsFoundOutAndTheOneBeforeTaken) {
   damage(config.output_dir + "/model_0000003.pth");
   EXPECT_EQ(resume_from_checkpoint(config.output_dir, run.state())->next_iteration, 2);
   damage(config.output_dir + "/model_0000001.pth");
-  EXPECT_THAT([&] { resume_from_checkpoint(config.output_dir, run.state()); },
-              ThrowsMessage<WeightsError>(HasSubstr("has no other checkpoint to go on from; start again without --resume")));
+  EXPECT_THAT(
+      [&] { resume_from_checkpoint(config.output_dir, run.state()); },
+      ThrowsMessage<WeightsError>(HasSubstr("has no other checkpoint to go on from; start again without --resume")));
 }
 
 TEST_F(TrainingOverScenes, OnlyTheNewestCheckpointsAreKept) {
   const Config config = config_for("kept");
   CheckpointRun run(config);
   for (const std::int64_t iterations : {2, 4, 6}) {
-    save_checkpoint(config.output_dir, fmt::format("model_{:07}", iterations - 1), run.state(), point_after(iterations), 2);
+    save_checkpoint(config.output_dir, fmt::format("model_{:07}", iterations - 1), run.state(), point_after(iterations),
+                    2);
   }
   save_checkpoint(config.output_dir, "model_final", run.state(), point_after(7), 2);
   EXPECT_FALSE(is_file(config.output_dir + "/model_0000001.pth"));
@@ -175,7 +191,8 @@ std::vector<std::string> losses_in(const std::string& metrics_file) {
   std::istringstream stream(read_file(metrics_file));
   for (std::string line; std::getline(stream, line);) {
     nlohmann::json object = nlohmann::json::parse(line);
-    for (const char* clock : {"time", "data_time", "eta_seconds", "forward_time", "backward_time", "update_time"}) object.erase(clock);
+    for (const char* clock : {"time", "data_time", "eta_seconds", "forward_time", "backward_time", "update_time"})
+      object.erase(clock);
     lines.push_back(object.dump());
   }
   return lines;
@@ -201,8 +218,9 @@ TEST_F(TrainingOverScenes, TheRecordGoesOnAsIfNothingHadHappened) {
 }
 
 TEST_F(TrainingOverScenes, AveragedWeightsAndAccumulatedGradientsResumeExactlyToo) {
-  const std::vector<std::string> settings = {"SOLVER.EMA.ENABLED", "True", "SOLVER.EMA.DECAY", "0.9", "SOLVER.OPTIMIZER", "AdamW",
-                                             "SOLVER.BASE_LR", "0.001", "SOLVER.ACCUMULATE", "2"};
+  const std::vector<std::string> settings = {"SOLVER.EMA.ENABLED", "True",  "SOLVER.EMA.DECAY", "0.9",
+                                             "SOLVER.OPTIMIZER",   "AdamW", "SOLVER.BASE_LR",   "0.001",
+                                             "SOLVER.ACCUMULATE",  "2"};
   const NamedArrays whole = train(config_for("ema", settings), false);
   const Config config = config_for("ema_resumed", settings);
   make_folders(config.output_dir);
@@ -210,7 +228,8 @@ TEST_F(TrainingOverScenes, AveragedWeightsAndAccumulatedGradientsResumeExactlyTo
   write_file_atomic(config.output_dir + "/last_checkpoint", "model_0000001.pth");
   EXPECT_TRUE(testing_support::same_arrays(train(config, true), whole));
   const NamedArrays averaged = load_weight_file(folder_ + "/ema/model_final_ema.pth").arrays;
-  EXPECT_TRUE(testing_support::same_arrays(load_weight_file(config.output_dir + "/model_final_ema.pth").arrays, averaged));
+  EXPECT_TRUE(
+      testing_support::same_arrays(load_weight_file(config.output_dir + "/model_final_ema.pth").arrays, averaged));
   EXPECT_FALSE(testing_support::same_arrays(averaged, whole));
 }
 

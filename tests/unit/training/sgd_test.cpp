@@ -174,7 +174,8 @@ TEST(Sgd, StatesThatDoNotFitAreRefused) {
   EXPECT_THAT([&] { optimizer.load_state(state_of("other", {1}, true)); },
               ThrowsMessage<WeightsError>("checkpoint: the model does not train 'other'"));
   EXPECT_THAT([&] { optimizer.load_state(state_of("conv.bias", {2}, true)); },
-              ThrowsMessage<WeightsError>("checkpoint: the optimizer's momentum_buffer of conv.bias is [2], the parameter [1]"));
+              ThrowsMessage<WeightsError>(
+                  "checkpoint: the optimizer's momentum_buffer of conv.bias is [2], the parameter [1]"));
   EXPECT_THAT([&] { optimizer.load_state(state_of("conv.bias", {1}, true, 2)); },
               ThrowsMessage<WeightsError>("checkpoint: an optimizer group names 1 of 2 parameters"));
 }

@@ -26,7 +26,8 @@ std::string small_file(const std::string& ending) {
 }
 
 std::vector<std::string> seeds() {
-  std::vector<std::string> result = {small_file(".pkl"), small_file(".pth"), small_file(".safetensors"), small_file(".npz")};
+  std::vector<std::string> result = {small_file(".pkl"), small_file(".pth"), small_file(".safetensors"),
+                                     small_file(".npz")};
   for (const char* hex : {testing_support::kPickleProtocol0, testing_support::kPickleProtocol2,
                           testing_support::kPickleProtocol5, testing_support::kTorchLegacy, testing_support::kTorchZip,
                           testing_support::kPickleTensor, testing_support::kPickleNamespace}) {
@@ -84,15 +85,65 @@ TEST_F(Hostile, FlippedBitsAndBytesAreRefusedOrRead) {
 
 TEST_F(Hostile, RandomPickleProgramsAreRefusedOrRead) {
   // Opcodes and their arguments, drawn at random: nearly sound programs reach further than random bytes.
-  const std::vector<std::string> words = {
-      "(", ".", "0", "1", "2", "N", "]", ")", "}", "a", "b", "d", "e", "l", "o", "s", "t", "u", "R", "Q", "\x81", "\x85",
-      "\x86", "\x87", "\x8f", "\x90", "\x91", "\x92", "\x93", "\x94", "K\x01", "K\x03", "h\x01", "q\x01", "h\x02", "q\x02",
-      "S'latin1'\n", "S'storage'\n", "S'f4'\n", "S'abcd'\n", "I-1\n", "L99999999999999999999L\n", "\x88", "\x89",
-      "cnumpy\ndtype\n", "cnumpy\nndarray\n", "cnumpy.core.multiarray\n_reconstruct\n",
-      "cnumpy.core.multiarray\nscalar\n", "cnumpy.core.numeric\n_frombuffer\n", "c_codecs\nencode\n",
-      "ccollections\nOrderedDict\n", "ctorch\nFloatStorage\n", "ctorch._utils\n_rebuild_tensor_v2\n",
-      "ctorch._utils\n_rebuild_parameter\n", "ctorch._tensor\n_rebuild_from_type_v2\n",
-      "ctorch.storage\n_load_from_bytes\n", "c__builtin__\nset\n", "c__builtin__\ngetattr\n", "ccopy_reg\n_reconstructor\n"};
+  const std::vector<std::string> words = {"(",
+                                          ".",
+                                          "0",
+                                          "1",
+                                          "2",
+                                          "N",
+                                          "]",
+                                          ")",
+                                          "}",
+                                          "a",
+                                          "b",
+                                          "d",
+                                          "e",
+                                          "l",
+                                          "o",
+                                          "s",
+                                          "t",
+                                          "u",
+                                          "R",
+                                          "Q",
+                                          "\x81",
+                                          "\x85",
+                                          "\x86",
+                                          "\x87",
+                                          "\x8f",
+                                          "\x90",
+                                          "\x91",
+                                          "\x92",
+                                          "\x93",
+                                          "\x94",
+                                          "K\x01",
+                                          "K\x03",
+                                          "h\x01",
+                                          "q\x01",
+                                          "h\x02",
+                                          "q\x02",
+                                          "S'latin1'\n",
+                                          "S'storage'\n",
+                                          "S'f4'\n",
+                                          "S'abcd'\n",
+                                          "I-1\n",
+                                          "L99999999999999999999L\n",
+                                          "\x88",
+                                          "\x89",
+                                          "cnumpy\ndtype\n",
+                                          "cnumpy\nndarray\n",
+                                          "cnumpy.core.multiarray\n_reconstruct\n",
+                                          "cnumpy.core.multiarray\nscalar\n",
+                                          "cnumpy.core.numeric\n_frombuffer\n",
+                                          "c_codecs\nencode\n",
+                                          "ccollections\nOrderedDict\n",
+                                          "ctorch\nFloatStorage\n",
+                                          "ctorch._utils\n_rebuild_tensor_v2\n",
+                                          "ctorch._utils\n_rebuild_parameter\n",
+                                          "ctorch._tensor\n_rebuild_from_type_v2\n",
+                                          "ctorch.storage\n_load_from_bytes\n",
+                                          "c__builtin__\nset\n",
+                                          "c__builtin__\ngetattr\n",
+                                          "ccopy_reg\n_reconstructor\n"};
   std::mt19937 random(7);
   UnpickleOptions options;
   options.persistent_load = [](const PickleValue&) {

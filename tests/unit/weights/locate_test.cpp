@@ -20,7 +20,8 @@ class Locate : public testing::Test {
     write_file_atomic(folder_ + "/ImageNetPretrained/MSRA/R-50.pkl", "x");
     write_file_atomic(folder_ + "/R-101.pkl", "x");
     write_file_atomic(folder_ + "/137849600/model_final_f10217.pkl", "x");
-    for (const char* variable : {"FASTERMASK_WEIGHTS", "FASTERMASK_DATASETS", "DETECTRON2_DATASETS"}) unsetenv(variable);
+    for (const char* variable : {"FASTERMASK_WEIGHTS", "FASTERMASK_DATASETS", "DETECTRON2_DATASETS"})
+      unsetenv(variable);
   }
   void TearDown() override { unsetenv("FASTERMASK_WEIGHTS"); }
 
@@ -69,11 +70,12 @@ TEST_F(Locate, TheDataFolderIsLookedThrough) {
 }
 
 TEST_F(Locate, ErrorsSayWhatToPutWhere) {
-  EXPECT_EQ(error_of("detectron2://ImageNetPretrained/FAIR/X.pkl", {"/data"}),
-            "weights: no local file for 'detectron2://ImageNetPretrained/FAIR/X.pkl'; looked for "
-            "ImageNetPretrained/FAIR/X.pkl and X.pkl in /data, weights; download "
-            "https://dl.fbaipublicfiles.com/detectron2/ImageNetPretrained/FAIR/X.pkl and put it at weights/X.pkl, or name "
-            "its folder in $FASTERMASK_WEIGHTS");
+  EXPECT_EQ(
+      error_of("detectron2://ImageNetPretrained/FAIR/X.pkl", {"/data"}),
+      "weights: no local file for 'detectron2://ImageNetPretrained/FAIR/X.pkl'; looked for "
+      "ImageNetPretrained/FAIR/X.pkl and X.pkl in /data, weights; download "
+      "https://dl.fbaipublicfiles.com/detectron2/ImageNetPretrained/FAIR/X.pkl and put it at weights/X.pkl, or name "
+      "its folder in $FASTERMASK_WEIGHTS");
   EXPECT_THAT(error_of("no/such.pth", {"/data"}), HasSubstr("'no/such.pth' is not there; looked in the current folder "
                                                             "and in /data, weights"));
   EXPECT_THAT(error_of(folder_), HasSubstr("is a folder; name a file in it"));

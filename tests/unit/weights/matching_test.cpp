@@ -33,7 +33,8 @@ TEST(Matching, ExactNamesOnlyUnlessTheFileAsksForMore) {
 TEST(Matching, TheLongestSuffixAfterADotWins) {
   const WeightFile file =
       file_of({{"conv1.weight", ones({2})}, {"0.conv1.weight", ones({2})}, {"onv1.weight", ones({2})}}, true);
-  const MatchResult match = match_weights(file, {{"res2.0.conv1.weight", {2}, false}, {"stem.conv1.weight", {2}, false}});
+  const MatchResult match =
+      match_weights(file, {{"res2.0.conv1.weight", {2}, false}, {"stem.conv1.weight", {2}, false}});
   EXPECT_EQ(match.matched.at("res2.0.conv1.weight"), "0.conv1.weight");
   EXPECT_EQ(match.matched.at("stem.conv1.weight"), "conv1.weight");
   EXPECT_EQ(match.unexpected, std::vector<std::string>{"onv1.weight"});
@@ -44,14 +45,15 @@ TEST(Matching, OneArrayForTwoParametersIsAnError) {
     match_weights(file_of({{"w", ones({2})}}, true), {{"a.w", {2}, false}, {"b.w", {2}, false}});
     FAIL();
   } catch (const WeightsError& error) {
-    EXPECT_STREQ(error.what(), "x.pth: 'w' fits both 'a.w' and 'b.w' of the model; names of this file are too short to "
-                               "be matched");
+    EXPECT_STREQ(error.what(),
+                 "x.pth: 'w' fits both 'a.w' and 'b.w' of the model; names of this file are too short to "
+                 "be matched");
   }
 }
 
 TEST(Matching, OtherShapesAreReportedAndLeftAlone) {
-  const LoadedWeights loaded =
-      load_weights_for(file_of({{"a.w", ones({2, 3})}, {"a.b", ones({2})}}), {{"a.w", {4, 3}, false}, {"a.b", {2}, false}});
+  const LoadedWeights loaded = load_weights_for(file_of({{"a.w", ones({2, 3})}, {"a.b", ones({2})}}),
+                                                {{"a.w", {4, 3}, false}, {"a.b", {2}, false}});
   ASSERT_EQ(loaded.match.mismatched.size(), 1u);
   EXPECT_EQ(loaded.match.mismatched[0].file_shape, (Shape{2, 3}));
   EXPECT_EQ(loaded.arrays.count("a.w"), 0u);
@@ -61,12 +63,13 @@ TEST(Matching, OtherShapesAreReportedAndLeftAlone) {
 }
 
 TEST(Matching, DerivedBuffersAreNeverReported) {
-  const WeightFile file = file_of({{"pixel_mean", ones({3})}, {"norm.num_batches_tracked", ones({})}, {"w", ones({1})}});
-  const LoadedWeights loaded = load_weights_for(
-      file, {{"pixel_mean", {3, 1, 1}, false},
-             {"pixel_std", {3, 1, 1}, false},
-             {"proposal_generator.anchor_generator.cell_anchors.0", {3, 4}, false},
-             {"w", {1}, false}});
+  const WeightFile file =
+      file_of({{"pixel_mean", ones({3})}, {"norm.num_batches_tracked", ones({})}, {"w", ones({1})}});
+  const LoadedWeights loaded =
+      load_weights_for(file, {{"pixel_mean", {3, 1, 1}, false},
+                              {"pixel_std", {3, 1, 1}, false},
+                              {"proposal_generator.anchor_generator.cell_anchors.0", {3, 4}, false},
+                              {"w", {1}, false}});
   EXPECT_EQ(format_match_report(loaded.match, "x.pth"), "");
   EXPECT_EQ(loaded.arrays.at("pixel_mean").shape, (Shape{3, 1, 1}));
 }
@@ -75,9 +78,9 @@ TEST(Matching, FloatsBecomeFloat32AndIntegersStay) {
   NDArray doubles = NDArray::from<double>({1}, std::vector<double>{0.5});
   NDArray half(DType::float16, {1});
   half.bytes = {std::byte{0}, std::byte{0x38}};
-  const LoadedWeights loaded = load_weights_for(
-      file_of({{"d", doubles}, {"h", half}, {"i", NDArray(DType::int64, {1})}}),
-      {{"d", {1}, false}, {"h", {1}, false}, {"i", {1}, false}});
+  const LoadedWeights loaded =
+      load_weights_for(file_of({{"d", doubles}, {"h", half}, {"i", NDArray(DType::int64, {1})}}),
+                       {{"d", {1}, false}, {"h", {1}, false}, {"i", {1}, false}});
   EXPECT_EQ(loaded.arrays.at("d").to_floats(), std::vector<float>{0.5f});
   EXPECT_EQ(loaded.arrays.at("h").dtype, DType::float32);
   EXPECT_EQ(loaded.arrays.at("h").to_floats(), std::vector<float>{0.5f});
@@ -86,10 +89,8 @@ TEST(Matching, FloatsBecomeFloat32AndIntegersStay) {
 
 class FrozenBatchNorm : public testing::Test {
  protected:
-  const std::vector<ParameterSpec> model_ = {{"n.weight", {1}, true},
-                                             {"n.bias", {1}, true},
-                                             {"n.running_mean", {1}, true},
-                                             {"n.running_var", {1}, true}};
+  const std::vector<ParameterSpec> model_ = {
+      {"n.weight", {1}, true}, {"n.bias", {1}, true}, {"n.running_mean", {1}, true}, {"n.running_var", {1}, true}};
 };
 
 TEST_F(FrozenBatchNorm, WithoutAVersionGetsMissingStatistics) {

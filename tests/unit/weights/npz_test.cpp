@@ -85,15 +85,18 @@ TEST(Npz, ForeignOrdersAndUnsignedTypesAreConverted) {
 TEST(Npz, DamagedHeadersAreRefused) {
   EXPECT_EQ(error_of("hello"), "x.npy: not a .npy file");
   EXPECT_THAT(error_of(npy("{'descr': '<f4', 'fortran_order': False}", "")), HasSubstr("lacks 'shape'"));
-  EXPECT_THAT(error_of(npy("{'descr': '<f4', 'fortran_order': False, 'shape': 3}", "")), HasSubstr("shape must be a tuple"));
-  EXPECT_THAT(error_of(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-3,)}", "")), HasSubstr("shape must hold sizes"));
+  EXPECT_THAT(error_of(npy("{'descr': '<f4', 'fortran_order': False, 'shape': 3}", "")),
+              HasSubstr("shape must be a tuple"));
+  EXPECT_THAT(error_of(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-3,)}", "")),
+              HasSubstr("shape must hold sizes"));
   EXPECT_THAT(error_of(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)}", "abcd")),
               HasSubstr("array of shape [3] needs 12 bytes, the data has 4"));
   EXPECT_THAT(error_of(npy("{'descr': '<U3', 'fortran_order': False, 'shape': (1,)}", "abcd")), HasSubstr("got '<U3'"));
   EXPECT_THAT(error_of(npy("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,)}", "abcd")),
               HasSubstr("arrays with named fields are not supported"));
-  EXPECT_THAT(error_of(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999, 99999999999999999)}", "")),
-              HasSubstr("is too large"));
+  EXPECT_THAT(
+      error_of(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999, 99999999999999999)}", "")),
+      HasSubstr("is too large"));
   EXPECT_THAT(error_of(std::string("\x93NUMPY\x01\0\xff\xff{}", 12)), HasSubstr("header is cut off"));
 }
 

@@ -79,7 +79,8 @@ TEST(Pickle, GlobalsThatAreNotKnownAreRefusedByName) {
   UnpickleOptions options;
   options.where = "bad.pkl";
   for (const char* data : {"cos\nsystem\n(S'echo'\ntR.", "(S'echo'\nios\nsystem\n.", "(cos\nsystem\nS'echo'\no.",
-                           "\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04" "echo\x85R."}) {
+                           "\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04"
+                           "echo\x85R."}) {
     EXPECT_THAT(error_of(data, options), HasSubstr("bad.pkl: the pickle asks for the global 'os.system'"));
     EXPECT_THAT(error_of(data, options), HasSubstr("nothing was run; save only the model's state_dict()"));
   }
@@ -89,7 +90,8 @@ TEST(Pickle, GlobalsThatAreNotKnownAreRefusedByName) {
 }
 
 TEST(Pickle, AGlobalMadeByGetattrCannotBeCalled) {
-  EXPECT_THAT(error_of("c__builtin__\ngetattr\n(c__builtin__\nint\nS'real'\ntR(tR."), HasSubstr("calls something that is no global"));
+  EXPECT_THAT(error_of("c__builtin__\ngetattr\n(c__builtin__\nint\nS'real'\ntR(tR."),
+              HasSubstr("calls something that is no global"));
 }
 
 TEST(Pickle, DamageIsNamedWithItsPlace) {
@@ -117,13 +119,21 @@ TEST(Pickle, DamageIsNamedWithItsPlace) {
 }
 
 TEST(Pickle, SizesBeyondTheDataAreRefusedBeforeMemoryIsTaken) {
-  EXPECT_THAT(error_of("B\xff\xff\xff\xff" "abc"), HasSubstr("it is cut off"));
-  EXPECT_THAT(error_of("\x8e\xff\xff\xff\xff\xff\xff\xff\xff" "abc"), HasSubstr("it is cut off"));
-  EXPECT_THAT(error_of("\x8b\xff\xff\xff\x7f" "abc"), HasSubstr("it is cut off"));
+  EXPECT_THAT(error_of("B\xff\xff\xff\xff"
+                       "abc"),
+              HasSubstr("it is cut off"));
+  EXPECT_THAT(error_of("\x8e\xff\xff\xff\xff\xff\xff\xff\xff"
+                       "abc"),
+              HasSubstr("it is cut off"));
+  EXPECT_THAT(error_of("\x8b\xff\xff\xff\x7f"
+                       "abc"),
+              HasSubstr("it is cut off"));
 }
 
 TEST(Pickle, ValuesThatContainThemselvesAreRefused) {
-  EXPECT_THAT(error_of("]q\x01h\x01" "a."), HasSubstr("a value contains itself"));
+  EXPECT_THAT(error_of("]q\x01h\x01"
+                       "a."),
+              HasSubstr("a value contains itself"));
   EXPECT_THAT(error_of("}q\x01S'x'\nh\x01s."), HasSubstr("a value contains itself"));
 }
 
@@ -141,7 +151,8 @@ TEST(Pickle, DeepNestingIsRefusedWithoutRecursion) {
 TEST(Pickle, ValuesSharedManyTimesStaySharedInsteadOfMultiplying) {
   // Sixty levels of a list that holds the one below twice: 2^60 paths, 60 nodes.
   std::string data = "]q" + std::string(1, '\0');
-  for (char i = 1; i < 60; ++i) data += std::string("0]q") + i + "(h" + static_cast<char>(i - 1) + "h" + static_cast<char>(i - 1) + "e";
+  for (char i = 1; i < 60; ++i)
+    data += std::string("0]q") + i + "(h" + static_cast<char>(i - 1) + "h" + static_cast<char>(i - 1) + "e";
   const PickleValue value = unpickle(data + ".").value;
   EXPECT_EQ(value.items().size(), 2u);
   EXPECT_EQ(value.items()[0].node(), value.items()[1].node());
@@ -221,7 +232,8 @@ TEST(PickleValue, SaysWhatItIsWhenAskedForSomethingElse) {
   EXPECT_EQ(message([&] { number.at("x"); }), "weights: expected a dict with the key 'x', got 7");
   EXPECT_EQ(message([&] { PickleValue::string("a").as_int(); }), "weights: expected an int, got 'a'");
   EXPECT_EQ(message([&] { PickleValue().as_double(); }), "weights: expected a number, got None");
-  EXPECT_EQ(message([&] { PickleValue(number).set("x", number); }), "weights: expected a dict to put a value into, got 7");
+  EXPECT_EQ(message([&] { PickleValue(number).set("x", number); }),
+            "weights: expected a dict to put a value into, got 7");
   EXPECT_EQ(message([&] { PickleValue(number).push_back(number); }), "weights: expected a list to add to, got 7");
   EXPECT_EQ(message([&] { PickleValue(number).set_attribute("x", number); }),
             "weights: expected an OrderedDict or object to set an attribute of, got 7");

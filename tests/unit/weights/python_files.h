@@ -1,4 +1,5 @@
-// Files written by Python (pickle, NumPy 1.24, PyTorch 1.13) as hexadecimal text. Each is described where it is declared.
+// Files written by Python (pickle, NumPy 1.24, PyTorch 1.13) as hexadecimal text. Each is described where it is
+// declared.
 #pragma once
 
 #include <string>
@@ -13,8 +14,8 @@ inline std::string from_hex(const char* text) {
   return bytes;
 }
 
-// pickle.dumps({"w": int16 [0, 1, 2], "b": b"\x00\xff", "t": (1, -2, 2.5, None, True, "\u00e9"), "n": [2**40, -2**40, 2**70]})
-// in protocol 0.
+// pickle.dumps({"w": int16 [0, 1, 2], "b": b"\x00\xff", "t": (1, -2, 2.5, None, True, "\u00e9"), "n": [2**40, -2**40,
+// 2**70]}) in protocol 0.
 inline constexpr const char* kPickleProtocol0 =
     "286470300a56770a70310a636e756d70792e636f72652e6d756c746961727261790a5f7265636f6e7374727563740a70320a28636e75"
     "6d70790a6e6461727261790a70330a2849300a7470340a635f636f646563730a656e636f64650a70350a2856620a70360a566c617469"

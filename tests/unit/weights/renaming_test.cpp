@@ -111,33 +111,36 @@ TEST(Renaming, TorchvisionsSecondVersionAndKeypointHeadAreKnown) {
 }
 
 TEST(Renaming, MmdetectionsNamesGetFullNames) {
-  const NamedArrays arrays = arrays_named(
-      {"backbone.conv1.weight", "backbone.bn1.bias", "backbone.layer2.0.downsample.0.weight",
-       "neck.lateral_convs.0.conv.weight", "neck.fpn_convs.3.gn.bias", "rpn_head.rpn_conv.bias",
-       "rpn_head.rpn_cls.weight", "rpn_head.rpn_reg.bias", "roi_head.bbox_head.shared_fcs.1.weight",
-       "roi_head.bbox_head.shared_convs.0.bn.weight", "roi_head.bbox_head.fc_cls.bias", "roi_head.bbox_head.fc_reg.bias",
-       "roi_head.mask_head.convs.0.conv.weight", "roi_head.mask_head.upsample.bias",
-       "roi_head.mask_head.conv_logits.weight"});
+  const NamedArrays arrays =
+      arrays_named({"backbone.conv1.weight", "backbone.bn1.bias", "backbone.layer2.0.downsample.0.weight",
+                    "neck.lateral_convs.0.conv.weight", "neck.fpn_convs.3.gn.bias", "rpn_head.rpn_conv.bias",
+                    "rpn_head.rpn_cls.weight", "rpn_head.rpn_reg.bias", "roi_head.bbox_head.shared_fcs.1.weight",
+                    "roi_head.bbox_head.shared_convs.0.bn.weight", "roi_head.bbox_head.fc_cls.bias",
+                    "roi_head.bbox_head.fc_reg.bias", "roi_head.mask_head.convs.0.conv.weight",
+                    "roi_head.mask_head.upsample.bias", "roi_head.mask_head.conv_logits.weight"});
   EXPECT_EQ(recognise_names(arrays), WeightNames::mmdetection);
-  EXPECT_EQ(names_of(convert_mmdetection(arrays)),
-            (std::vector<std::string>{
-                "backbone.bottom_up.res3.0.shortcut.weight", "backbone.bottom_up.stem.conv1.norm.bias",
-                "backbone.bottom_up.stem.conv1.weight", "backbone.fpn_lateral2.weight", "backbone.fpn_output5.norm.bias",
-                "proposal_generator.rpn_head.anchor_deltas.bias", "proposal_generator.rpn_head.conv.bias",
-                "proposal_generator.rpn_head.objectness_logits.weight", "roi_heads.box_head.conv1.norm.weight",
-                "roi_heads.box_head.fc2.weight", "roi_heads.box_predictor.bbox_pred.bias",
-                "roi_heads.box_predictor.cls_score.bias", "roi_heads.mask_head.deconv.bias",
-                "roi_heads.mask_head.mask_fcn1.weight", "roi_heads.mask_head.predictor.weight"}));
+  EXPECT_EQ(
+      names_of(convert_mmdetection(arrays)),
+      (std::vector<std::string>{
+          "backbone.bottom_up.res3.0.shortcut.weight", "backbone.bottom_up.stem.conv1.norm.bias",
+          "backbone.bottom_up.stem.conv1.weight", "backbone.fpn_lateral2.weight", "backbone.fpn_output5.norm.bias",
+          "proposal_generator.rpn_head.anchor_deltas.bias", "proposal_generator.rpn_head.conv.bias",
+          "proposal_generator.rpn_head.objectness_logits.weight", "roi_heads.box_head.conv1.norm.weight",
+          "roi_heads.box_head.fc2.weight", "roi_heads.box_predictor.bbox_pred.bias",
+          "roi_heads.box_predictor.cls_score.bias", "roi_heads.mask_head.deconv.bias",
+          "roi_heads.mask_head.mask_fcn1.weight", "roi_heads.mask_head.predictor.weight"}));
 }
 
 TEST(Renaming, MmdetectionsDeformableOffsetsStandBesideTheirConvolution) {
-  EXPECT_EQ(names_of(convert_mmdetection(arrays_named({"backbone.layer2.0.conv2.conv_offset.weight", "neck.fpn_convs.0.conv.bias"}))),
+  EXPECT_EQ(names_of(convert_mmdetection(
+                arrays_named({"backbone.layer2.0.conv2.conv_offset.weight", "neck.fpn_convs.0.conv.bias"}))),
             (std::vector<std::string>{"backbone.bottom_up.res3.0.conv2_offset.weight", "backbone.fpn_output2.bias"}));
 }
 
 TEST(Renaming, MmdetectionsC4ModelsKeepRes5InTheirHeadsAndCountAnchorsByRatio) {
-  NamedArrays arrays = arrays_named({"backbone.conv1.weight", "backbone.layer3.5.conv2.weight",
-                                     "roi_head.shared_head.layer4.0.downsample.0.weight", "roi_head.bbox_head.fc_cls.weight"});
+  NamedArrays arrays =
+      arrays_named({"backbone.conv1.weight", "backbone.layer3.5.conv2.weight",
+                    "roi_head.shared_head.layer4.0.downsample.0.weight", "roi_head.bbox_head.fc_cls.weight"});
   std::vector<float> numbers(15);
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
   arrays["rpn_head.rpn_cls.weight"] = NDArray::from({15, 1, 1, 1}, numbers);

@@ -26,7 +26,8 @@ std::string error_of(const std::string& content) {
 
 class BothFormats : public testing::TestWithParam<const char*> {};
 
-// t = [[0, 1, 2], [3, 4, 5]]; OrderedDict(a=t, at=t.t(), row=t[1], h=bfloat16 [1.5, -2], l=int64 7, x=ones(1).expand(2, 3))
+// t = [[0, 1, 2], [3, 4, 5]]; OrderedDict(a=t, at=t.t(), row=t[1], h=bfloat16 [1.5, -2], l=int64 7, x=ones(1).expand(2,
+// 3))
 TEST_P(BothFormats, GiveContiguousArraysOfViews) {
   const PickleValue tree = parse_torch_file(from_hex(GetParam()), "x.pth");
   ASSERT_EQ(tree.entries().size(), 6u);
@@ -41,7 +42,8 @@ TEST_P(BothFormats, GiveContiguousArraysOfViews) {
   EXPECT_EQ(tree.at("x").as_array().to_floats(), std::vector<float>(6, 1.0f));
 }
 
-INSTANTIATE_TEST_SUITE_P(TorchFile, BothFormats, testing::Values(testing_support::kTorchLegacy, testing_support::kTorchZip));
+INSTANTIATE_TEST_SUITE_P(TorchFile, BothFormats,
+                         testing::Values(testing_support::kTorchLegacy, testing_support::kTorchZip));
 
 TEST(TorchFile, TensorsInsidePlainPicklesAreRead) {
   const PickleValue value = unpickle(from_hex(testing_support::kPickleTensor)).value;

@@ -146,7 +146,8 @@ TEST(WeightFile, FilesThatAreNoWeightsAreRefusedWithAReason) {
   EXPECT_THAT(error_of("page", "<html>"), HasSubstr("a web page, not a weight file"));
   EXPECT_THAT(error_of("lfs", "version https://git-lfs.github.com/spec/v1\n"), HasSubstr("a Git LFS pointer"));
   EXPECT_THAT(error_of("list", "(lp0\n."), HasSubstr("a weight file must hold a dict of arrays, got list of 0"));
-  EXPECT_THAT(error_of("nothing", "}."), HasSubstr("no arrays in it; looked under 'model', 'state_dict' and at the top, found an empty dict"));
+  EXPECT_THAT(error_of("nothing", "}."),
+              HasSubstr("no arrays in it; looked under 'model', 'state_dict' and at the top, found an empty dict"));
   EXPECT_THAT(error_of("words", "}S'a'\nI1\ns."), HasSubstr("found 'a'"));
   const std::string path = temporary("no_arrays.safetensors");
   save_safetensors(path, {});
