@@ -22,7 +22,7 @@
 #include "fastermask/training/hooks.h"
 #include "fastermask/training/memory.h"
 #include "fastermask/training/precise_bn.h"
-#include "fastermask/training/supported.h"
+#include "fastermask/runtime/supported.h"
 #include "fastermask/training/threads.h"
 #include "fastermask/training/trainer.h"
 

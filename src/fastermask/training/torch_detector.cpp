@@ -6,7 +6,7 @@
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/inference_executor.h"
 #include "fastermask/training/memory.h"
-#include "fastermask/training/supported.h"
+#include "fastermask/runtime/supported.h"
 #include "fastermask/training/threads.h"
 
 namespace fastermask {

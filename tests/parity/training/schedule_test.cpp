@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "parity/training/golden_model.h"
+#include "parity/runtime/golden_model.h"
 
 namespace fastermask {
 namespace {

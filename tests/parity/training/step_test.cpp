@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <tuple>
 
-#include "parity/training/golden_model.h"
+#include "parity/runtime/golden_model.h"
 
 namespace fastermask {
 namespace {

@@ -1,4 +1,4 @@
-#include "fastermask/training/supported.h"
+#include "fastermask/runtime/supported.h"
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"

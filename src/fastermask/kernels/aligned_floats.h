@@ -1,0 +1,32 @@
+// Float memory on cache-line borders, not initialised unless asked, in huge pages where the kernel gives them.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+namespace fastermask {
+
+// Allocated memory of `size()` floats, 64-byte aligned; movable. Above a few megabytes it lies on 2 MiB borders and is
+// marked for huge pages: page faults on fresh activations otherwise cost as much as the arithmetic.
+class AlignedFloats {
+ public:
+  AlignedFloats() = default;
+  explicit AlignedFloats(std::size_t size);  // throws Error that says how much was wanted when there is no memory
+
+  float* data() { return memory_.get(); }
+  const float* data() const { return memory_.get(); }
+  std::size_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(float* memory) const;
+  };
+  std::unique_ptr<float[], Free> memory_;
+  std::size_t size_ = 0;
+};
+
+// This thread's scratch memory of at least `size` floats, its content undefined. It grows and is kept until the thread
+// ends; a later call may move it.
+float* thread_scratch(std::size_t size);
+
+}  // namespace fastermask

@@ -1,0 +1,103 @@
+// Convolutions, transposed convolutions and linear layers with weights packed once, for inference in float32:
+// bias, residual and relu are done in registers, feature maps stay channels-last from end to end.
+//   N images   H, W input size   P, Q output size   C, K channels in and out   G groups
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "fastermask/kernels/aligned_floats.h"
+#include "fastermask/kernels/panel_product.h"
+
+namespace fastermask {
+
+struct ConvolutionGeometry {
+  int in_channels = 0;   // C
+  int out_channels = 0;  // K
+  int kernel = 1;        // a side
+  int stride = 1;
+  int padding = 0;
+  int dilation = 1;
+  int groups = 1;           // G: divides C and K
+  bool transposed = false;  // groups and dilation must then be 1
+
+  // P or Q for H or W.
+  int output_size(int size) const;
+};
+
+enum class ConvolutionMethod {
+  direct,    // sums in one order: as exact as float32 is
+  winograd,  // 3x3, stride 1: a quarter of the multiplications, five times the rounding error (winograd_tile.h)
+};
+
+// One application to a batch of feature maps.
+struct ConvolutionCall {
+  const float* input = nullptr;  // [N, H, W, C]
+  int batch = 1;
+  int height = 1;
+  int width = 1;
+  float* output = nullptr;  // [N, P, Q, K]; not `input`; `residual` only where residual_in_place() says so
+  // Added to the result: [N, P, Q, K], or [N, P / 2, Q / 2, K] to be repeated twice each way; null: nothing.
+  const float* residual = nullptr;
+  int residual_scale = 1;  // 1 or 2
+  bool relu = false;
+};
+
+class PackedConvolution {
+ public:
+  // Packs `weight`, [K, C / G, kernel, kernel] (transposed: [C, K, kernel, kernel]), and `bias`, [K] or null, for the
+  // copies of `isa`. `winograd` where winograd_fits() says so, otherwise Error.
+  PackedConvolution(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
+                    ConvolutionMethod method, Isa isa = best_isa());
+
+  static bool winograd_fits(const ConvolutionGeometry& geometry);
+
+  // Whether the output may take the residual's place: where no sum is laid down in between.
+  bool residual_in_place() const;
+
+  const ConvolutionGeometry& geometry() const { return geometry_; }
+  ConvolutionMethod method() const { return method_; }
+  std::size_t packed_floats() const { return weights_.size() + bias_.size(); }
+
+  // Computes the output. Parallel; equal results for every thread count. Thread-safe; scratch memory is kept by the
+  // computing threads.
+  void run(const ConvolutionCall& call) const;
+
+ private:
+  // A kernel position: its input pixel lies at (stride * output + dy, dx); its weights at `offset` in each panel.
+  struct Tap {
+    int dy = 0;
+    int dx = 0;
+    std::ptrdiff_t offset = 0;
+  };
+  // Output pixels phase, phase + step, ... down and across, and the taps they sum. One, or for a transposed convolution
+  // stride * stride of them.
+  struct Phase {
+    int y = 0;
+    int x = 0;
+    int step = 1;
+    std::vector<Tap> taps;            // the one that most pixels have is last: it finishes the sums
+    std::ptrdiff_t panel_offset = 0;  // of its first panel
+  };
+  struct Segment;
+  struct DirectRun;
+
+  void pack_direct(const float* weight);
+  void pack_narrow(const float* weight);
+  void pack_winograd(const float* weight);
+  void run_direct(const ConvolutionCall& call) const;
+  void run_narrow(const ConvolutionCall& call) const;
+  void run_winograd(const ConvolutionCall& call) const;
+
+  ConvolutionGeometry geometry_;
+  ConvolutionMethod method_;
+  Isa isa_;
+  PanelOps ops_;
+  bool narrow_ = false;  // few input channels: a kernel row's pixels are taken as one
+  std::vector<Phase> phases_;
+  std::ptrdiff_t panel_floats_ = 0;  // of one panel: depth * kPanelWidth
+  AlignedFloats weights_;
+  AlignedFloats bias_;  // [G, K / G rounded up to whole panels]
+};
+
+}  // namespace fastermask

@@ -1,0 +1,39 @@
+// How a convolution's output is cut into blocks that stay in a core's cache. Inner header of the convolutions.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+
+#include "fastermask/base/span.h"
+
+namespace fastermask {
+
+// `count` neighbouring output pixels of one line.
+struct LineSegment {
+  std::int64_t image = 0;
+  std::int64_t y = 0;  // line of its image
+  std::int64_t x = 0;
+  std::int64_t count = 0;
+};
+
+// Deeper sums of 1x1 kernels are cut, so that a panel of weights stays in the first-level cache.
+constexpr int kMaxDepth = 512;
+
+// Output pixels a block should have when each needs `depth` floats of input: about 200 KB, half of a second-level cache.
+inline int block_rows(int depth) { return std::clamp(49152 / std::min(depth, kMaxDepth) / 12 * 12, 48, 240); }
+
+struct LineGrid {
+  std::int64_t lines = 0;  // of all images
+  std::int64_t lines_per_image = 0;
+  std::int64_t length = 0;  // pixels a line
+  int rows = 96;            // pixels wanted a block
+};
+
+// Calls `body` with the segments of one block after the other, in parallel; together they cover the grid once.
+void run_blocks(const LineGrid& grid, const std::function<void(Span<const LineSegment>)>& body);
+
+// The bias in `columns` channels of `count` pixels.
+void fill_lines(const float* bias, int columns, float* out, std::ptrdiff_t stride, std::int64_t count);
+
+}  // namespace fastermask

@@ -1,0 +1,130 @@
+// See panel_product.h. Each row's sums stay in registers over the whole depth; a row's result does not depend on its
+// neighbours, so blocking and threads never change a bit.
+#include "fastermask/kernels/panel_product.h"
+
+namespace fastermask::FASTERMASK_ISA {
+namespace {
+
+// Registers: kRows * kVectors sums, kVectors of the panel and a broadcast must fit (16, with AVX-512 32).
+#if defined(FASTERMASK_ISA_avx512)
+constexpr int kLanes = 16;
+constexpr int kRows = 12;
+constexpr int kPanels = 2;
+#elif defined(FASTERMASK_ISA_avx2)
+constexpr int kLanes = 8;
+constexpr int kRows = 6;
+constexpr int kPanels = 1;
+#else
+constexpr int kLanes = 4;
+constexpr int kRows = 3;
+constexpr int kPanels = 1;
+#endif
+constexpr int kVectorsPerPanel = kPanelWidth / kLanes;
+
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+// The same where it lies in memory: at any float's address.
+using FloatsAt = float __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+Floats load(const float* address) { return *reinterpret_cast<const FloatsAt*>(address); }
+void store(float* address, const Floats& values) { *reinterpret_cast<FloatsAt*>(address) = values; }
+
+// kR rows, kP whole panels.
+template <int kR, int kP>
+void multiply_rows(const PanelProduct& product, int first_row) {
+  constexpr int kV = kP * kVectorsPerPanel;
+  const std::ptrdiff_t a_stride = product.a_stride;
+  const float* a = product.a + first_row * a_stride;
+  float* c = product.c + first_row * product.c_stride;
+  const bool whole = product.columns == kP * kPanelWidth;
+  float edge[kR][kP * kPanelWidth];  // where columns are missing: what stands for c
+  Floats sums[kR][kV];
+  if (product.accumulate) {
+    for (int r = 0; r < kR; ++r) {
+      const float* row = c + r * product.c_stride;
+      if (!whole) {
+        for (int n = 0; n < kP * kPanelWidth; ++n) edge[r][n] = n < product.columns ? row[n] : 0.0f;
+        row = edge[r];
+      }
+      for (int v = 0; v < kV; ++v) sums[r][v] = load(row + v * kLanes);
+    }
+  } else if (product.bias != nullptr) {
+    for (int v = 0; v < kV; ++v) {
+      const Floats bias = load(product.bias + v * kLanes);
+      for (int r = 0; r < kR; ++r) sums[r][v] = bias;
+    }
+  } else {
+    for (int r = 0; r < kR; ++r) {
+      for (int v = 0; v < kV; ++v) sums[r][v] = Floats{};
+    }
+  }
+  const float* panel = product.panel;
+  const std::ptrdiff_t panel_stride = product.panel_stride;
+  const int depth = product.depth;
+  for (int part = 0; part < product.parts; ++part, a += product.part_stride) {
+    for (int k = 0; k < depth; ++k) {
+      Floats b[kV];
+#pragma GCC unroll 4
+      for (int v = 0; v < kV; ++v) {
+        b[v] = *reinterpret_cast<const Floats*>(panel + (v / kVectorsPerPanel) * panel_stride +
+                                                (v % kVectorsPerPanel) * kLanes);
+      }
+      panel += kPanelWidth;
+#pragma GCC unroll 12
+      for (int r = 0; r < kR; ++r) {
+        const float value = a[r * a_stride + k];
+#pragma GCC unroll 4
+        for (int v = 0; v < kV; ++v) sums[r][v] += value * b[v];
+      }
+    }
+  }
+  for (int r = 0; r < kR; ++r) {
+    if (product.residual != nullptr) {
+      const int row = (first_row + r + product.residual_phase) >> product.residual_shift;
+      const float* residual = product.residual + row * product.residual_stride;
+      if (!whole) {
+        for (int n = 0; n < kP * kPanelWidth; ++n) edge[r][n] = n < product.columns ? residual[n] : 0.0f;
+        residual = edge[r];
+      }
+      for (int v = 0; v < kV; ++v) sums[r][v] += load(residual + v * kLanes);
+    }
+    if (product.relu) {
+      for (int v = 0; v < kV; ++v) sums[r][v] = sums[r][v] < Floats{} ? Floats{} : sums[r][v];
+    }
+    float* row = c + r * product.c_stride;
+    if (whole) {
+      for (int v = 0; v < kV; ++v) store(row + v * kLanes, sums[r][v]);
+    } else {
+      for (int v = 0; v < kV; ++v) store(edge[r] + v * kLanes, sums[r][v]);
+      for (int n = 0; n < product.columns; ++n) row[n] = edge[r][n];
+    }
+  }
+}
+
+// The last rows, fewer than kRows.
+template <int kR, int kP>
+void multiply_tail(const PanelProduct& product, int first_row) {
+  if constexpr (kR > 0) {
+    if (product.rows - first_row == kR) return multiply_rows<kR, kP>(product, first_row);
+    multiply_tail<kR - 1, kP>(product, first_row);
+  }
+}
+
+template <int kP>
+void multiply_panels(const PanelProduct& product) {
+  int row = 0;
+  for (; row + kRows <= product.rows; row += kRows) multiply_rows<kRows, kP>(product, row);
+  multiply_tail<kRows - 1, kP>(product, row);
+}
+
+}  // namespace
+
+void multiply_panel(const PanelProduct& product) {
+#if defined(FASTERMASK_ISA_avx512)
+  if (product.columns > kPanelWidth) return multiply_panels<kPanels>(product);
+#endif
+  multiply_panels<1>(product);
+}
+
+int panels_at_once() { return kPanels; }
+
+}  // namespace fastermask::FASTERMASK_ISA

@@ -1,0 +1,155 @@
+// The driver of Winograd's convolution: transform the windows of some tiles, 36 matrix products, transform back. Each
+// thread does all three for its own tiles, so that the values in between stay in the caches it shares with few others.
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "fastermask/base/parallel.h"
+#include "fastermask/kernels/convolution.h"
+#include "fastermask/kernels/winograd_tile.h"
+
+namespace fastermask {
+namespace {
+
+constexpr std::int64_t kTilesAtOnce = 96;
+// Added to a matrix's size, so that the 36 values of a pixel do not fall into the same cache set.
+constexpr std::ptrdiff_t kMatrixPad = 5 * 16;
+
+// B^T of the kernel's side, G in arXiv:1509.09308, for the points of winograd_tile.h.
+std::array<std::array<double, 3>, 6> kernel_transform() {
+  const double a = kWinogradPointA;
+  const double b = kWinogradPointB;
+  std::array<std::array<double, 3>, 6> g{};
+  const auto row = [](double point, double norm) {
+    return std::array<double, 3>{1 / norm, point / norm, point * point / norm};
+  };
+  g[0] = row(0, a * a * b * b);
+  g[1] = row(a, 2 * a * a * (a * a - b * b));
+  g[2] = row(-a, 2 * a * a * (a * a - b * b));
+  g[3] = row(b, 2 * b * b * (b * b - a * a));
+  g[4] = row(-b, 2 * b * b * (b * b - a * a));
+  g[5] = {0, 0, 1};
+  return g;
+}
+
+// Where the tiles of a batch lie.
+struct TileGrid {
+  int height = 0;  // of the image
+  int width = 0;
+  std::int64_t down = 0;  // tiles of an image
+  std::int64_t across = 0;
+};
+
+}  // namespace
+
+// [matrix][panel][C][kPanelWidth]
+void PackedConvolution::pack_winograd(const float* weight) {
+  const auto& g = geometry_;
+  const int panels = (g.out_channels + kPanelWidth - 1) / kPanelWidth;
+  panel_floats_ = static_cast<std::ptrdiff_t>(g.in_channels) * kPanelWidth;
+  weights_ = AlignedFloats(static_cast<std::size_t>(kWinogradMatrices * panels * panel_floats_));
+  const auto transform = kernel_transform();
+  const std::ptrdiff_t matrix = panels * panel_floats_;
+  parallel_for(0, g.out_channels, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end; ++k) {
+      for (int c = 0; c < g.in_channels; ++c) {
+        const float* filter = weight + (k * g.in_channels + c) * 9;
+        std::array<std::array<double, 3>, 6> half{};
+        for (std::size_t i = 0; i < 6; ++i) {
+          for (std::size_t x = 0; x < 3; ++x) {
+            for (std::size_t y = 0; y < 3; ++y)
+              half[i][x] += transform[i][y] * static_cast<double>(filter[y * 3 + x]);
+          }
+        }
+        float* out = weights_.data() + k / kPanelWidth * panel_floats_ + c * kPanelWidth + k % kPanelWidth;
+        for (std::size_t i = 0; i < 6; ++i) {
+          for (std::size_t j = 0; j < 6; ++j) {
+            double sum = 0;
+            for (std::size_t x = 0; x < 3; ++x) sum += half[i][x] * transform[j][x];
+            out[static_cast<std::ptrdiff_t>(i * 6 + j) * matrix] = static_cast<float>(sum);
+          }
+        }
+      }
+    }
+  });
+}
+
+void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
+  const auto& g = geometry_;
+  const TileGrid grid{g.output_size(call.height), g.output_size(call.width),
+                      (g.output_size(call.height) + 3) / 4, (g.output_size(call.width) + 3) / 4};
+  const std::int64_t tiles = call.batch * grid.down * grid.across;
+  if (tiles == 0) return;
+  const auto input_transform = FASTERMASK_PICK_COPY(winograd_input, isa_);
+  const auto output_transform = FASTERMASK_PICK_COPY(winograd_output, isa_);
+  const int panels = g.out_channels / kPanelWidth;
+  const std::int64_t threads = num_threads();
+  const std::int64_t wanted = (tiles + kTilesAtOnce - 1) / kTilesAtOnce;
+  const std::int64_t chunks = std::min(tiles, (wanted + threads - 1) / threads * threads);
+  const std::vector<float> zeros(static_cast<std::size_t>(g.in_channels), 0.0f);
+  parallel_for(0, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t largest = (tiles + chunks - 1) / chunks + 1;
+    const std::ptrdiff_t in_matrix = largest * g.in_channels + kMatrixPad;
+    const std::ptrdiff_t out_matrix = largest * g.out_channels + kMatrixPad;
+    float* const values = thread_scratch(static_cast<std::size_t>(kWinogradMatrices * (in_matrix + out_matrix)));
+    float* const products = values + kWinogradMatrices * in_matrix;
+    for (std::int64_t chunk = begin; chunk < end; ++chunk) {
+      const std::int64_t first = tiles * chunk / chunks;
+      const std::int64_t count = tiles * (chunk + 1) / chunks - first;
+      for (std::int64_t t = 0; t < count; ++t) {
+        const std::int64_t image = (first + t) / (grid.down * grid.across);
+        const std::int64_t top = (first + t) / grid.across % grid.down * kWinogradTile - g.padding;
+        const std::int64_t left = (first + t) % grid.across * kWinogradTile - g.padding;
+        std::array<const float*, kWinogradMatrices> pixels;
+        for (int y = 0; y < kWinogradWindow; ++y) {
+          for (int x = 0; x < kWinogradWindow; ++x) {
+            const bool inside = top + y >= 0 && top + y < call.height && left + x >= 0 && left + x < call.width;
+            pixels[static_cast<std::size_t>(y * kWinogradWindow + x)] =
+                inside ? call.input + ((image * call.height + top + y) * call.width + left + x) * g.in_channels
+                       : zeros.data();
+          }
+        }
+        input_transform(pixels.data(), g.in_channels, values + t * g.in_channels, in_matrix);
+      }
+      PanelProduct product;
+      product.a_stride = g.in_channels;
+      product.c_stride = g.out_channels;
+      product.panel_stride = panel_floats_;
+      product.rows = static_cast<int>(count);
+      product.depth = g.in_channels;
+      for (int matrix = 0; matrix < kWinogradMatrices; ++matrix) {
+        product.a = values + matrix * in_matrix;
+        for (int panel = 0; panel < panels; panel += ops_.panels_at_once) {
+          product.columns = std::min(ops_.panels_at_once * kPanelWidth, g.out_channels - panel * kPanelWidth);
+          product.panel = weights_.data() + (static_cast<std::ptrdiff_t>(matrix) * panels + panel) * panel_floats_;
+          product.c = products + matrix * out_matrix + panel * kPanelWidth;
+          ops_.multiply_panel(product);
+        }
+      }
+      for (std::int64_t t = 0; t < count; ++t) {
+        const std::int64_t image = (first + t) / (grid.down * grid.across);
+        const std::int64_t top = (first + t) / grid.across % grid.down * kWinogradTile;
+        const std::int64_t left = (first + t) % grid.across * kWinogradTile;
+        std::array<float*, 16> pixels;
+        std::array<const float*, 16> residuals;
+        for (int i = 0; i < 16; ++i) {
+          const std::int64_t y = top + i / 4;
+          const std::int64_t x = left + i % 4;
+          const bool inside = y < grid.height && x < grid.width;
+          const auto index = static_cast<std::size_t>(i);
+          pixels[index] =
+              inside ? call.output + ((image * grid.height + y) * grid.width + x) * g.out_channels : nullptr;
+          if (call.residual == nullptr) continue;
+          const int scale = call.residual_scale;
+          residuals[index] = call.residual + ((image * (grid.height / scale) + y / scale) * (grid.width / scale) +
+                                              x / scale) * g.out_channels;
+        }
+        output_transform(products + t * g.out_channels, out_matrix,
+                         {g.out_channels, bias_.data(), call.residual == nullptr ? nullptr : residuals.data(),
+                          call.relu, pixels.data()});
+      }
+    }
+  });
+}
+
+}  // namespace fastermask

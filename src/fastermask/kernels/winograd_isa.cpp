@@ -1,0 +1,100 @@
+// See winograd_tile.h. The transforms are those of polynomial interpolation at 0, +-a, +-b and infinity; even and odd
+// powers are summed apart, so that +a and -a share them.
+#include "fastermask/kernels/winograd_tile.h"
+
+namespace fastermask::FASTERMASK_ISA {
+namespace {
+
+#if defined(FASTERMASK_ISA_avx512)
+constexpr int kLanes = 16;
+#elif defined(FASTERMASK_ISA_avx2)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+using FloatsAt = float __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+Floats load(const float* address) { return *reinterpret_cast<const FloatsAt*>(address); }
+void store(float* address, const Floats& values) { *reinterpret_cast<FloatsAt*>(address) = values; }
+
+constexpr float kA = kWinogradPointA;
+constexpr float kB = kWinogradPointB;
+constexpr float kA2 = kA * kA;
+constexpr float kB2 = kB * kB;
+
+// The six values of the polynomial that the inputs d stand for (B^T d).
+inline void transform_input(const Floats* d, int stride, Floats* out) {
+  const Floats d0 = d[0], d1 = d[stride], d2 = d[2 * stride], d3 = d[3 * stride], d4 = d[4 * stride],
+               d5 = d[5 * stride];
+  const Floats even_a = d4 - kB2 * d2;
+  const Floats odd_a = kA * (d3 - kB2 * d1);
+  const Floats even_b = d4 - kA2 * d2;
+  const Floats odd_b = kB * (d3 - kA2 * d1);
+  out[0] = (kA2 * kB2) * d0 - (kA2 + kB2) * d2 + d4;
+  out[1] = even_a + odd_a;
+  out[2] = even_a - odd_a;
+  out[3] = even_b + odd_b;
+  out[4] = even_b - odd_b;
+  out[5] = (kA2 * kB2) * d1 - (kA2 + kB2) * d3 + d5;
+}
+
+// The four outputs of six products (A^T m).
+inline void transform_output(const Floats* m, int stride, Floats* out) {
+  const Floats sum_a = m[stride] + m[2 * stride];
+  const Floats difference_a = m[stride] - m[2 * stride];
+  const Floats sum_b = m[3 * stride] + m[4 * stride];
+  const Floats difference_b = m[3 * stride] - m[4 * stride];
+  out[0] = m[0] + sum_a + sum_b;
+  out[1] = kA * difference_a + kB * difference_b;
+  out[2] = kA2 * sum_a + kB2 * sum_b;
+  out[3] = (kA2 * kA) * difference_a + (kB2 * kB) * difference_b + m[5 * stride];
+}
+
+}  // namespace
+
+void winograd_input(const float* const* pixels, int channels, float* values, std::ptrdiff_t matrix_stride) {
+  for (int c = 0; c < channels; c += kLanes) {
+    Floats half[36];  // [column][row]
+    for (int x = 0; x < 6; ++x) {
+      Floats column[6];
+#pragma GCC unroll 6
+      for (int y = 0; y < 6; ++y) column[y] = load(pixels[y * 6 + x] + c);
+      transform_input(column, 1, half + x * 6);
+    }
+    for (int y = 0; y < 6; ++y) {
+      Floats row[6];
+      transform_input(half + y, 6, row);
+      float* out = values + c + y * 6 * matrix_stride;
+#pragma GCC unroll 6
+      for (int x = 0; x < 6; ++x) store(out + x * matrix_stride, row[x]);
+    }
+  }
+}
+
+void winograd_output(const float* products, std::ptrdiff_t matrix_stride, const WinogradOutput& output) {
+  for (int c = 0; c < output.channels; c += kLanes) {
+    Floats half[24];  // [column][row of the output]
+    for (int x = 0; x < 6; ++x) {
+      Floats column[6];
+#pragma GCC unroll 6
+      for (int y = 0; y < 6; ++y) column[y] = load(products + (y * 6 + x) * matrix_stride + c);
+      transform_output(column, 1, half + x * 4);
+    }
+    const Floats bias = output.bias == nullptr ? Floats{} : load(output.bias + c);
+    for (int y = 0; y < 4; ++y) {
+      Floats row[4];
+      transform_output(half + y, 4, row);
+      for (int x = 0; x < 4; ++x) {
+        float* pixel = output.pixels[y * 4 + x];
+        if (pixel == nullptr) continue;
+        Floats value = row[x] + bias;
+        if (output.residuals != nullptr) value += load(output.residuals[y * 4 + x] + c);
+        if (output.relu) value = value < Floats{} ? Floats{} : value;
+        store(pixel + c, value);
+      }
+    }
+  }
+}
+
+}  // namespace fastermask::FASTERMASK_ISA

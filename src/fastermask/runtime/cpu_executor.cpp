@@ -1,0 +1,43 @@
+#include "fastermask/runtime/cpu_executor.h"
+
+#include <utility>
+
+#include "fastermask/base/error.h"
+#include "fastermask/runtime/model_weights.h"
+#include "fastermask/runtime/supported.h"
+
+namespace fastermask {
+
+CpuExecutor::CpuExecutor(Network network, const NamedArrays& weights, const CompileOptions& options)
+    : network_(std::move(network)), arenas_(std::make_shared<ArenaPool>()) {
+  PackedWeights packed;
+  const auto compile = [&](const Graph& graph) {
+    return std::make_unique<CompiledGraph>(graph, weights, options, packed, arenas_);
+  };
+  dense_ = compile(network_.dense);
+  if (network_.roi_stage) roi_stage_ = compile(*network_.roi_stage);
+  for (const Graph& head : network_.box_heads) box_heads_.push_back(compile(head));
+  if (network_.mask_head) mask_head_ = compile(*network_.mask_head);
+  if (network_.keypoint_head) keypoint_head_ = compile(*network_.keypoint_head);
+}
+
+std::vector<HostTensor> CpuExecutor::run(NetworkPart part, int stage, const HostTensor& input) {
+  const Graph& graph = part_graph(network_, part, stage);  // throws when there is none
+  switch (part) {
+    case NetworkPart::dense: return dense_->run(input);
+    case NetworkPart::roi_stage: return roi_stage_->run(input);
+    case NetworkPart::box_head: return box_heads_[static_cast<std::size_t>(stage)]->run(input);
+    case NetworkPart::mask_head: return mask_head_->run(input);
+    case NetworkPart::keypoint_head: return keypoint_head_->run(input);
+  }
+  fail("executor: no part {}", graph.name);
+}
+
+std::unique_ptr<Detector> make_cpu_detector(const Config& config, const CompileOptions& options) {
+  check_inference_supported(config);
+  Network network = build_network(config);
+  const NamedArrays weights = load_network_weights(config.model.weights, network);
+  return std::make_unique<Detector>(std::make_shared<CpuExecutor>(std::move(network), weights, options), config);
+}
+
+}  // namespace fastermask

@@ -1,0 +1,34 @@
+// Runs a network's dense parts on the CPU in float32, without LibTorch.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "fastermask/config/config.h"
+#include "fastermask/runtime/compiled_graph.h"
+#include "fastermask/runtime/detector.h"
+#include "fastermask/runtime/network_executor.h"
+
+namespace fastermask {
+
+// Thread-safe: several threads may run at the same time, each with memory of its own.
+class CpuExecutor : public NetworkExecutor {
+ public:
+  // Packs `weights`, all parameters of the network by name. Throws Error for missing ones and wrong shapes.
+  CpuExecutor(Network network, const NamedArrays& weights, const CompileOptions& options = {});
+
+  const Network& network() const override { return network_; }
+  std::vector<HostTensor> run(NetworkPart part, int stage, const HostTensor& input) override;
+
+ private:
+  Network network_;
+  std::shared_ptr<ArenaPool> arenas_;
+  std::unique_ptr<CompiledGraph> dense_, roi_stage_, mask_head_, keypoint_head_;
+  std::vector<std::unique_ptr<CompiledGraph>> box_heads_;
+};
+
+// The detector of a config, with the weights of MODEL.WEIGHTS. Throws ConfigError for what inference does not support,
+// WeightsError when the weights do not fit.
+std::unique_ptr<Detector> make_cpu_detector(const Config& config, const CompileOptions& options = {});
+
+}  // namespace fastermask
