@@ -22,12 +22,13 @@ void add_cocoeval_command(CLI::App& app);
 void add_data_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
 void add_info_command(CLI::App& app);
-// train, evaluate and predict are listed here too, so that --help shows them; they start fastermask-train.
+void add_evaluate_command(CLI::App& app);
+void add_predict_command(CLI::App& app);
+void add_bench_command(CLI::App& app);
+// train is listed here too, so that --help shows it; it starts fastermask-train.
 void add_training_stubs(CLI::App& app);
 
 // fastermask-train
 void add_train_command(CLI::App& app);
-void add_evaluate_command(CLI::App& app);
-void add_predict_command(CLI::App& app);
 
 }  // namespace fastermask::cli

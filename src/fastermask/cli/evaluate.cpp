@@ -16,7 +16,7 @@
 #include "fastermask/config/load.h"
 #include "fastermask/data/catalog.h"
 #include "fastermask/evaluation/evaluate_detector.h"
-#include "fastermask/training/torch_detector.h"
+#include "fastermask/runtime/cpu_executor.h"
 
 namespace fastermask::cli {
 namespace {
@@ -29,6 +29,7 @@ struct EvaluateOptions {
   std::string output;
   int threads = 0;
   bool json = false;
+  bool exact = false;
 };
 
 nlohmann::json to_json(const std::vector<TaskMetrics>& tasks) {
@@ -51,7 +52,7 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
   if (!options.dataset.empty()) config.datasets.test = {options.dataset};
   if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; name a data set with --dataset");
   if (!options.json) set_console_log_to_stdout(true);
-  const std::unique_ptr<Detector> detector = make_torch_detector(config);
+  const std::unique_ptr<Detector> detector = make_cpu_detector(config, {!options.exact});
   nlohmann::json document = nlohmann::json::object();
   bool met = true;
   for (const std::string& name : config.datasets.test) {
@@ -84,6 +85,7 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--output", options->output, "folder for coco_instances_results.json");
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
+  command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");
   command->add_flag("--json", options->json, "print the metrics as one JSON document");
   command->footer(
       "Example: fastermask evaluate --config-file output/config.yaml --weights output/model_final.pth \\\n"

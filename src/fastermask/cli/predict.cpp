@@ -22,8 +22,8 @@
 #include "fastermask/data/image_io.h"
 #include "fastermask/kernels/rle.h"
 #include "fastermask/report/draw.h"
+#include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/input_batch.h"
-#include "fastermask/training/torch_detector.h"
 #include "fastermask/weights/npz.h"
 
 namespace fastermask::cli {
@@ -41,6 +41,7 @@ struct PredictOptions {
   int batch = 1;
   int threads = 0;
   bool json = false;
+  bool exact = false;
   std::string dump;
 };
 
@@ -105,7 +106,7 @@ class PredictRun {
   PredictRun(const PredictOptions& options, const Config& config)
       : options_(options),
         config_(config),
-        detector_(make_torch_detector(config)),
+        detector_(make_cpu_detector(config, {!options.exact})),
         classes_(find_model_classes(config)),
         output_names_(options.output) {}
 
@@ -218,6 +219,7 @@ void add_predict_command(CLI::App& app) {
   command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--batch", options->batch, "pictures at a time")->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
+  command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");
   command->add_flag("--json", options->json, "print COCO result records with file_name");
   command->add_option("--dump", options->dump, "write the intermediates of one picture to this .npz file");
   command->footer(

@@ -1,5 +1,4 @@
-// `fastermask train|evaluate|predict`: started in fastermask-train, which carries LibTorch and lies beside this
-// program.
+// `fastermask train`: started in fastermask-train, which carries LibTorch and lies beside this program.
 
 #include <unistd.h>
 
@@ -42,8 +41,6 @@ void add_stub(CLI::App& app, const std::string& name, const std::string& summary
 
 void add_training_stubs(CLI::App& app) {
   add_stub(app, "train", "Train a model, or evaluate it with --eval-only");
-  add_stub(app, "evaluate", "Run a model on a data set and evaluate the results as COCO does");
-  add_stub(app, "predict", "Detect objects in pictures and draw them");
 }
 
 }  // namespace fastermask::cli

@@ -1,25 +1,17 @@
 #include "fastermask/runtime/model_weights.h"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"
+#include "fastermask/runtime/initial_weights.h"
 #include "fastermask/weights/locate.h"
 
 namespace fastermask {
 namespace {
 
 constexpr const char* kModule = "checkpoint";
-
-float initial_value(Initialiser initialiser) {
-  switch (initialiser) {
-    case Initialiser::ones:
-    case Initialiser::frozen_variance: return 1;
-    default: return 0;
-  }
-}
 
 }  // namespace
 
@@ -57,10 +49,7 @@ NamedArrays load_network_weights(const std::string& weights, const Network& netw
   log_info(kModule, "Loading from {} ...", path);
   NamedArrays arrays = fitting_weights(load_weight_file(path), network);
   for (const Parameter& parameter : network.parameters()) {
-    if (arrays.count(parameter.name) > 0) continue;
-    const std::vector<float> values(static_cast<std::size_t>(element_count(parameter.shape)),
-                                    initial_value(parameter.initialiser));
-    arrays[parameter.name] = NDArray::from(parameter.shape, values);
+    if (arrays.count(parameter.name) == 0) arrays[parameter.name] = initial_values(parameter, 0);
   }
   return arrays;
 }

@@ -17,7 +17,7 @@ std::vector<ParameterSpec> wanted_parameters(const Network& network);
 NamedArrays fitting_weights(const WeightFile& file, const Network& network);
 
 // All parameters of the network, float32, from MODEL.WEIGHTS (weights/locate.h). Those that the file lacks, which is
-// logged, are 0, or 1 where a norm scales. Throws WeightsError when `weights` is empty or nothing in the file fits.
+// logged, start as initial_weights.h says. Throws WeightsError when `weights` is empty or nothing in the file fits.
 NamedArrays load_network_weights(const std::string& weights, const Network& network);
 
 }  // namespace fastermask

@@ -9,7 +9,6 @@
 #include "fastermask/base/file.h"
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/hooks.h"
-#include "fastermask/training/torch_detector.h"
 #include "fastermask/weights/torch_file.h"
 #include "support/weights.h"
 #include "unit/training/scenes_fixture.h"
@@ -247,8 +246,6 @@ TEST_F(TrainingOverScenes, WeightsThatFitNothingAreRefused) {
   save_torch_file(config.output_dir + "/other.pth", tree);
   EXPECT_THAT([&] { load_model_weights(config.output_dir + "/other.pth", model, {}); },
               ThrowsMessage<WeightsError>(HasSubstr("no array of the file fits the model")));
-  EXPECT_THAT([&] { make_torch_detector(config); },
-              ThrowsMessage<WeightsError>("weights: none given; name a weight file with --weights or MODEL.WEIGHTS"));
 }
 
 }  // namespace

@@ -1,0 +1,14 @@
+// `fastermask bench`.
+#include "fastermask/cli/bench.h"
+
+#include "fastermask/cli/command.h"
+
+namespace fastermask::cli {
+
+void add_bench_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("bench", "Time the parts on this machine");
+  command->require_subcommand(1);
+  add_bench_infer_command(*command);
+}
+
+}  // namespace fastermask::cli

@@ -1,0 +1,277 @@
+// `fastermask bench infer`: what each stage of inference costs, and how near that is to what the machine can do.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/log.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/base/random.h"
+#include "fastermask/cli/bench.h"
+#include "fastermask/cli/overrides.h"
+#include "fastermask/config/load.h"
+#include "fastermask/data/image_io.h"
+#include "fastermask/detection/box_coding.h"
+#include "fastermask/graph/summary.h"
+#include "fastermask/kernels/convolution.h"
+#include "fastermask/runtime/cpu_executor.h"
+#include "fastermask/runtime/initial_weights.h"
+#include "fastermask/runtime/input_batch.h"
+#include "fastermask/runtime/memory_use.h"
+#include "fastermask/runtime/model_weights.h"
+#include "fastermask/runtime/region_settings.h"
+#include "fastermask/runtime/supported.h"
+
+namespace fastermask::cli {
+namespace {
+
+constexpr int kCandidates = 2000;  // boxes into the last NMS, when the weights are random
+
+struct BenchInferOptions {
+  std::string config_file;
+  std::string weights;
+  std::string image;
+  std::vector<int> size = {800, 1216};
+  int repeat = 5;
+  int threads = 0;
+  bool exact = false;
+  bool json = false;
+};
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+double best_of(int count, const std::function<void()>& work) {
+  double best = seconds_of(work);
+  for (int i = 1; i < count; ++i) best = std::min(best, seconds_of(work));
+  return best;
+}
+
+// Floating-point operations a second of matrix products whose operands stay in each core's first-level cache: what the
+// machine gives at most, all threads together.
+double matrix_peak() {
+  const PanelOps ops = panel_ops(best_isa());
+  constexpr int kRows = 48, kDepth = 128, kRounds = 4000;
+  const int columns = ops.panels_at_once * kPanelWidth;
+  const int threads = num_threads();
+  const auto work = [&] {
+    parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
+      float* memory = thread_scratch(static_cast<std::size_t>((kRows + columns) * kDepth + kRows * columns));
+      std::fill_n(memory, (kRows + columns) * kDepth, 0.5f);
+      PanelProduct product;
+      product.panel = memory;
+      product.panel_stride = static_cast<std::ptrdiff_t>(kDepth) * kPanelWidth;
+      product.a = memory + columns * kDepth;
+      product.a_stride = kDepth;
+      product.c = memory + (kRows + columns) * kDepth;
+      product.c_stride = columns;
+      product.rows = kRows;
+      product.depth = kDepth;
+      product.columns = columns;
+      for (int i = 0; i < kRounds; ++i) ops.multiply_panel(product);
+    });
+  };
+  return 2.0 * kRows * kDepth * columns * kRounds * threads / best_of(5, work);
+}
+
+// The two yardsticks of published times: operations a second of a linear layer 1000 x 12544 -> 1024, and of a 3x3
+// convolution of 256 to 256 channels at 200 x 304, the direct way.
+double yardstick(const ConvolutionGeometry& geometry, int batch, int height, int width) {
+  const auto weights = static_cast<std::size_t>(geometry.in_channels) * static_cast<std::size_t>(geometry.out_channels) *
+                       static_cast<std::size_t>(geometry.kernel * geometry.kernel);
+  const std::vector<float> weight(weights, 0.01f);
+  const PackedConvolution convolution(geometry, weight.data(), nullptr, ConvolutionMethod::direct);
+  const std::int64_t pixels = static_cast<std::int64_t>(batch) * height * width;
+  const std::vector<float> input(static_cast<std::size_t>(pixels * geometry.in_channels), 0.5f);
+  std::vector<float> output(static_cast<std::size_t>(pixels * geometry.out_channels));
+  const double seconds =
+      best_of(3, [&] { convolution.run({input.data(), batch, height, width, output.data()}); });
+  return 2.0 * static_cast<double>(pixels) * static_cast<double>(weights) / seconds;
+}
+
+Image random_picture(const std::vector<int>& size) {
+  Image image;
+  image.height = size[0];
+  image.width = size[1];
+  image.channels = 3;
+  image.pixels.resize(image.row_bytes() * static_cast<std::size_t>(image.height));
+  Random random(1, RandomPurpose::test);
+  for (auto& value : image.pixels) value = static_cast<std::uint8_t>(random.next_u32());
+  return image;
+}
+
+// With random weights all classes score alike: the score that kCandidates boxes reach stands in for the threshold.
+void choose_score_threshold(const std::shared_ptr<CpuExecutor>& executor, Config& config, const Batch& batch) {
+  if (executor->network().box_heads.empty()) return;
+  NamedArrays dump;
+  Detector(executor, config).detect(batch, &dump);
+  const int columns = config.model.roi_heads.num_classes + 1;
+  std::vector<float> scores;
+  const std::size_t stages = executor->network().box_heads.size();
+  const std::vector<float> logits =
+      dump.at(stages > 1 ? fmt::format("box.logits.stage{}", stages - 1) : "box.logits").to_floats();
+  const std::vector<float> all = softmax_rows(logits, columns);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (static_cast<int>(i) % columns != columns - 1) scores.push_back(all[i]);
+  }
+  const std::size_t wanted = std::min<std::size_t>(kCandidates, scores.size() - 1);
+  std::nth_element(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(wanted), scores.end(),
+                   std::greater<float>());
+  config.model.roi_heads.score_thresh_test = static_cast<double>(scores[wanted]);
+}
+
+struct Stage {
+  std::string name;
+  double seconds = 0;
+  double flops = 0;  // of the direct way; 0: not mostly matrix products
+};
+
+int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
+  Config config = load_model_config(options.config_file, overrides_of(command));
+  if (!options.weights.empty()) config.model.weights = options.weights;
+  check_inference_supported(config);
+  set_num_threads(options.threads);
+  Network network = build_network(config);
+  const bool random = config.model.weights.empty() || (options.weights.empty() && options.image.empty());
+  const NamedArrays weights = random ? random_weights(network, 1, static_cast<double>(config.model.pixel_std.at(0)))
+                                     : load_network_weights(config.model.weights, network);
+  std::shared_ptr<CpuExecutor> executor;
+  const double packing = seconds_of([&] {
+    executor = std::make_shared<CpuExecutor>(std::move(network), weights, CompileOptions{!options.exact});
+  });
+  const Image image = options.image.empty() ? random_picture(options.size)
+                                            : read_image(options.image, parse_pixel_format(config.input.format));
+  if (options.image.empty()) {  // the size is the network's input: no resizing
+    config.input.min_size_test = std::min(options.size[0], options.size[1]);
+    config.input.max_size_test = std::max(options.size[0], options.size[1]);
+  }
+  const Span<const Image> images(&image, 1);
+  const int divisibility = executor->network().size_divisibility;
+  Batch batch = make_input_batch(images, config, divisibility);
+  if (random) choose_score_threshold(executor, config, batch);
+  const Detector detector(executor, config);
+  std::vector<DetectorTimes> runs;
+  std::vector<double> preparing, pasting, whole;
+  std::size_t detections = 0;
+  for (int i = 0; i <= options.repeat; ++i) {  // the first warms up
+    DetectorTimes times;
+    double prepare = 0, paste = 0;
+    const double all = seconds_of([&] {
+      prepare = seconds_of([&] { batch = make_input_batch(images, config, divisibility); });
+      const std::vector<Detections> found = detector.detect(batch, nullptr, &times);
+      detections = found[0].size();
+      paste = seconds_of([&] { to_original_image(found[0], image.size()); });
+    });
+    if (i == 0) continue;
+    runs.push_back(times);
+    preparing.push_back(prepare);
+    pasting.push_back(paste);
+    whole.push_back(all);
+  }
+  const auto stage = [&](double DetectorTimes::*member) {
+    std::vector<double> values;
+    for (const DetectorTimes& times : runs) values.push_back(times.*member);
+    return median(values);
+  };
+  const int regions = config.model.rpn.post_nms_topk_test;
+  const NetworkSummary summary = summarise(detector.network(), {batch.height, batch.width}, regions,
+                                           std::max(1, static_cast<int>(detections)));
+  const auto flops = [&](const std::string& graph) {
+    double sum = 0;
+    for (const GraphSummary& part : summary.graphs) {
+      if (part.name == graph) sum += static_cast<double>(part.flops);
+    }
+    return sum;
+  };
+  const std::vector<Stage> stages = {
+      {"resize, normalise", median(preparing), 0},
+      {"backbone, RPN head", stage(&DetectorTimes::dense), flops("dense")},
+      {"proposals", stage(&DetectorTimes::proposals), 0},
+      {"RoIAlign of boxes", stage(&DetectorTimes::box_pool), flops("roi_stage")},
+      {"box head", stage(&DetectorTimes::box_head), flops("box_head")},
+      {"boxes, NMS", stage(&DetectorTimes::boxes), 0},
+      {"RoIAlign of masks", stage(&DetectorTimes::mask_pool), 0},
+      {"mask, keypoint head", stage(&DetectorTimes::mask_head),
+       detections == 0 ? 0 : flops("mask_head") + flops("keypoint_head")},
+      {"paste", median(pasting), 0}};
+  const double peak = matrix_peak();
+  const double linear = yardstick({12544, 1024}, 1000, 1, 1);
+  const double convolution = yardstick({256, 256, 3, 1, 1}, 1, 200, 304);
+  const double peak_memory = peak_resident_bytes();
+  if (options.json) {
+    nlohmann::json document = {{"seconds", median(whole)},
+                               {"seconds_all", whole},
+                               {"threads", num_threads()},
+                               {"instruction_set", isa_name(best_isa())},
+                               {"input", {batch.height, batch.width}},
+                               {"detections", detections},
+                               {"packing_seconds", packing},
+                               {"peak_flops", peak},
+                               {"linear_flops", linear},
+                               {"convolution_flops", convolution},
+                               {"peak_resident_bytes", peak_memory}};
+    for (const Stage& part : stages)
+      document["stages"].push_back({{"name", part.name}, {"seconds", part.seconds}, {"flops", part.flops}});
+    fmt::print("{}\n", document.dump(2));
+    return 0;
+  }
+  fmt::print("{} x {} pixels, {} detections, {} threads, {}; medians of {} runs\n\n", batch.height, batch.width,
+             detections, num_threads(), isa_name(best_isa()), options.repeat);
+  fmt::print("{:<22}{:>10}{:>10}{:>12}{:>10}\n", "stage", "ms", "GFLOP", "GFLOP/s", "of peak");
+  double rest = median(whole);
+  for (const Stage& part : stages) {
+    rest -= part.seconds;
+    if (part.flops > 0 && part.seconds > 0) {
+      fmt::print("{:<22}{:>10.1f}{:>10.1f}{:>12.1f}{:>9.0f}%\n", part.name, part.seconds * 1e3, part.flops / 1e9,
+                 part.flops / part.seconds / 1e9, part.flops / part.seconds / peak * 100);
+    } else {
+      fmt::print("{:<22}{:>10.1f}\n", part.name, part.seconds * 1e3);
+    }
+  }
+  fmt::print("{:<22}{:>10.1f}\n{:<22}{:>10.1f}\n\n", "other", rest * 1e3, "all", median(whole) * 1e3);
+  fmt::print("GFLOP are counted the direct way: Winograd's convolutions may pass 100 % of the peak.\n");
+  fmt::print("Matrix peak {:.0f} GFLOP/s; yardsticks: linear 1000 x 12544 -> 1024 {:.0f}, convolution 3x3 256 -> 256, "
+             "200 x 304 {:.0f} GFLOP/s\n",
+             peak / 1e9, linear / 1e9, convolution / 1e9);
+  fmt::print("Packing the weights took {:.2f} s; peak memory {:.0f} MB\n", packing, peak_memory / 1e6);
+  return 0;
+}
+
+}  // namespace
+
+void add_bench_infer_command(CLI::App& bench) {
+  CLI::App* command = bench.add_subcommand("infer", "Time inference of one picture, stage by stage");
+  auto options = std::make_shared<BenchInferOptions>();
+  command->add_option("--config-file", options->config_file, "YAML config")->required();
+  command->add_option("--weights", options->weights, "weight file; otherwise random weights");
+  command->add_option("--image", options->image, "picture; otherwise noise of --size");
+  command->add_option("--size", options->size, "height and width of the network's input")->expected(2);
+  command->add_option("--repeat", options->repeat, "timed runs, of which the median counts")->check(CLI::PositiveNumber);
+  command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
+  command->add_flag("--exact", options->exact, "no Winograd convolutions");
+  command->add_flag("--json", options->json, "print one JSON document");
+  command->footer(
+      "Example: fastermask bench infer --config-file configs/COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml");
+  accept_overrides(*command);
+  command->callback([command, options] {
+    const int status = run_bench_infer(*command, *options);
+    if (status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace fastermask::cli
