@@ -15,6 +15,8 @@ pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 find_path(GSL_INCLUDE_DIR gsl/span REQUIRED)
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
 
 if(FASTERMASK_TRAINING)
   # Debian's TorchConfig.cmake asks for development files we do not need; the libraries and headers are enough.

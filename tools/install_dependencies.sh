@@ -17,6 +17,7 @@ packages=(
   # reading and writing files
   libsimdjson-dev nlohmann-json3-dev libyaml-cpp-dev libzip-dev zlib1g-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev
+  libxxhash-dev  # checksums of model packages
   # drawing
   libcairo2-dev fonts-dejavu-core
   # the command line, its messages, and spans

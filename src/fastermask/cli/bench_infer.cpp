@@ -148,11 +148,12 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   set_num_threads(options.threads);
   Network network = build_network(config);
   const bool random = config.model.weights.empty() || (options.weights.empty() && options.image.empty());
-  const NamedArrays weights = random ? random_weights(network, 1, static_cast<double>(config.model.pixel_std.at(0)))
-                                     : load_network_weights(config.model.weights, network);
+  NamedArrays weights = random ? random_weights(network, 1, static_cast<double>(config.model.pixel_std.at(0)))
+                               : load_network_weights(config.model.weights, network);
   std::shared_ptr<CpuExecutor> executor;
   const double packing = seconds_of([&] {
-    executor = std::make_shared<CpuExecutor>(std::move(network), weights, CompileOptions{!options.exact});
+    const CompiledWeights compiled = compile_weights(network, std::move(weights), {!options.exact});
+    executor = std::make_shared<CpuExecutor>(std::move(network), compiled);
   });
   const Image image = options.image.empty() ? random_picture(options.size)
                                             : read_image(options.image, parse_pixel_format(config.input.format));

@@ -24,6 +24,7 @@
 #include "fastermask/report/draw.h"
 #include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/input_batch.h"
+#include "fastermask/runtime/model_package.h"
 #include "fastermask/weights/npz.h"
 
 namespace fastermask::cli {
@@ -33,6 +34,7 @@ constexpr const char* kPredict = "predict";
 
 struct PredictOptions {
   std::vector<std::string> inputs;
+  std::string model;
   std::string config_file;
   std::string weights;
   std::string output;
@@ -103,11 +105,11 @@ class OutputNames {
 // Runs the detector on pictures read so far and hands their detections on.
 class PredictRun {
  public:
-  PredictRun(const PredictOptions& options, const Config& config)
+  PredictRun(const PredictOptions& options, const Config& config, std::unique_ptr<Detector> detector, ClassList classes)
       : options_(options),
         config_(config),
-        detector_(make_cpu_detector(config, {!options.exact})),
-        classes_(find_model_classes(config)),
+        detector_(std::move(detector)),
+        classes_(std::move(classes)),
         output_names_(options.output) {}
 
   void process(const std::vector<std::string>& files, const std::vector<Image>& images) {
@@ -142,8 +144,8 @@ class PredictRun {
   std::size_t total_ = 0;
 };
 
-int run_predict(const PredictOptions& options, const Config& config, const std::vector<std::string>& files) {
-  PredictRun run(options, config);
+int run_predict(const PredictOptions& options, PredictRun& run, const Config& config,
+                const std::vector<std::string>& files) {
   std::vector<std::string> failures, batch_files;
   std::vector<Image> batch_images;
   const PixelFormat format = parse_pixel_format(config.input.format);
@@ -190,8 +192,11 @@ std::vector<std::string> split_overrides(std::vector<std::string>& words) {
 
 int start_predict(PredictOptions options) {
   const std::vector<std::string> overrides = split_overrides(options.inputs);
-  Config config = load_model_config(options.config_file, overrides);
-  if (!options.weights.empty()) config.model.weights = options.weights;
+  if (options.model.empty() == options.config_file.empty())
+    fail<UsageError>("predict: give either --model M.fmm, or --config-file F with --weights W");
+  if (!options.model.empty() && (!options.weights.empty() || options.exact))
+    fail<UsageError>("predict: a model package has its weights and its way of computing in it; leave --weights and "
+                     "--exact out");
   if (options.precision != "f32")
     fail<UsageError>("predict: --precision must be f32 in this version, got {}", options.precision);
   if (options.output.empty() && !options.json && options.dump.empty()) {
@@ -202,7 +207,18 @@ int start_predict(PredictOptions options) {
   if (!options.dump.empty() && files.size() != 1)
     fail<UsageError>("predict: --dump takes one picture, got {}", files.size());
   set_num_threads(options.threads);
-  return run_predict(options, config, files);
+  Config config;
+  if (!options.model.empty()) {
+    ModelPackage package = load_model_package(options.model);
+    merge_overrides(package.config, overrides);
+    config = package.config;
+    PredictRun run(options, config, make_package_detector(package), std::move(package.classes));
+    return run_predict(options, run, config, files);
+  }
+  config = load_model_config(options.config_file, overrides);
+  if (!options.weights.empty()) config.model.weights = options.weights;
+  PredictRun run(options, config, make_cpu_detector(config, {!options.exact}), find_model_classes(config));
+  return run_predict(options, run, config, files);
 }
 
 }  // namespace
@@ -211,7 +227,8 @@ void add_predict_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("predict", "Detect objects in pictures and draw them");
   auto options = std::make_shared<PredictOptions>();
   command->add_option("INPUT", options->inputs, "pictures, folders, patterns; then KEY VALUE config overrides");
-  command->add_option("--config-file", options->config_file, "YAML config")->required();
+  command->add_option("--model", options->model, "model package, made by 'fastermask compile'");
+  command->add_option("--config-file", options->config_file, "YAML config, instead of --model");
   command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
   command->add_option("--output", options->output, "folder for the drawn pictures");
   command->add_option("--score-threshold", options->score_threshold, "detections below it are left out")

@@ -25,6 +25,12 @@ class AlignedFloats {
   std::size_t size_ = 0;
 };
 
+// Floats that somebody holds: packed here, or part of a mapped file. 64-byte aligned.
+struct SharedFloats {
+  std::shared_ptr<const float> data;
+  std::size_t size = 0;
+};
+
 // This thread's scratch memory of at least `size` floats, its content undefined. It grows and is kept until the thread
 // ends; a later call may move it.
 float* thread_scratch(std::size_t size);

@@ -21,6 +21,12 @@ struct ConvolutionGeometry {
   int groups = 1;           // G: divides C and K
   bool transposed = false;  // groups and dilation must then be 1
 
+  bool operator==(const ConvolutionGeometry& other) const {
+    return in_channels == other.in_channels && out_channels == other.out_channels && kernel == other.kernel &&
+           stride == other.stride && padding == other.padding && dilation == other.dilation && groups == other.groups &&
+           transposed == other.transposed;
+  }
+
   // P or Q for H or W.
   int output_size(int size) const;
 };
@@ -50,6 +56,11 @@ class PackedConvolution {
   PackedConvolution(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
                     ConvolutionMethod method, Isa isa = best_isa());
 
+  // The same with weights packed before (packed_weights(), packed_bias()), perhaps by another machine. Throws Error when
+  // their sizes are not those that the geometry and method need.
+  PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, SharedFloats weights,
+                    SharedFloats bias, Isa isa = best_isa());
+
   static bool winograd_fits(const ConvolutionGeometry& geometry);
 
   // Whether the output may take the residual's place: where no sum is laid down in between.
@@ -57,7 +68,9 @@ class PackedConvolution {
 
   const ConvolutionGeometry& geometry() const { return geometry_; }
   ConvolutionMethod method() const { return method_; }
-  std::size_t packed_floats() const { return weights_.size() + bias_.size(); }
+  // As packed: a pure function of geometry, method, weight and bias, the same for every instruction set.
+  const SharedFloats& packed_weights() const { return weights_; }
+  const SharedFloats& packed_bias() const { return bias_; }
 
   // Computes the output. Parallel; equal results for every thread count. Thread-safe; scratch memory is kept by the
   // computing threads.
@@ -77,14 +90,18 @@ class PackedConvolution {
     int x = 0;
     int step = 1;
     std::vector<Tap> taps;            // the one that most pixels have is last: it finishes the sums
+    std::vector<int> positions;       // [tap] ky * kernel + kx
     std::ptrdiff_t panel_offset = 0;  // of its first panel
   };
   struct Segment;
   struct DirectRun;
 
-  void pack_direct(const float* weight);
-  void pack_narrow(const float* weight);
-  void pack_winograd(const float* weight);
+  // Fills everything but weights and bias.
+  void lay_out();
+  void lay_out_direct();
+  void pack_direct(const float* weight, float* packed) const;
+  void pack_narrow(const float* weight, float* packed) const;
+  void pack_winograd(const float* weight, float* packed) const;
   void run_direct(const ConvolutionCall& call) const;
   void run_narrow(const ConvolutionCall& call) const;
   void run_winograd(const ConvolutionCall& call) const;
@@ -96,8 +113,10 @@ class PackedConvolution {
   bool narrow_ = false;  // few input channels: a kernel row's pixels are taken as one
   std::vector<Phase> phases_;
   std::ptrdiff_t panel_floats_ = 0;  // of one panel: depth * kPanelWidth
-  AlignedFloats weights_;
-  AlignedFloats bias_;  // [G, K / G rounded up to whole panels]
+  std::size_t weight_floats_ = 0;
+  std::size_t bias_floats_ = 0;
+  SharedFloats weights_;
+  SharedFloats bias_;  // [G, K / G rounded up to whole panels]
 };
 
 }  // namespace fastermask

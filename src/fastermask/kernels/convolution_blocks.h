@@ -6,8 +6,12 @@
 #include <functional>
 
 #include "fastermask/base/span.h"
+#include "fastermask/kernels/panel_product.h"
 
 namespace fastermask {
+
+// Panels that so many output channels fill.
+inline int panels_of(int channels) { return (channels + kPanelWidth - 1) / kPanelWidth; }
 
 // `count` neighbouring output pixels of one line.
 struct LineSegment {

@@ -6,6 +6,7 @@
 
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/convolution.h"
+#include "fastermask/kernels/convolution_blocks.h"
 #include "fastermask/kernels/winograd_tile.h"
 
 namespace fastermask {
@@ -43,11 +44,9 @@ struct TileGrid {
 }  // namespace
 
 // [matrix][panel][C][kPanelWidth]
-void PackedConvolution::pack_winograd(const float* weight) {
+void PackedConvolution::pack_winograd(const float* weight, float* packed) const {
   const auto& g = geometry_;
-  const int panels = (g.out_channels + kPanelWidth - 1) / kPanelWidth;
-  panel_floats_ = static_cast<std::ptrdiff_t>(g.in_channels) * kPanelWidth;
-  weights_ = AlignedFloats(static_cast<std::size_t>(kWinogradMatrices * panels * panel_floats_));
+  const int panels = panels_of(g.out_channels);
   const auto transform = kernel_transform();
   const std::ptrdiff_t matrix = panels * panel_floats_;
   parallel_for(0, g.out_channels, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -61,7 +60,7 @@ void PackedConvolution::pack_winograd(const float* weight) {
               half[i][x] += transform[i][y] * static_cast<double>(filter[y * 3 + x]);
           }
         }
-        float* out = weights_.data() + k / kPanelWidth * panel_floats_ + c * kPanelWidth + k % kPanelWidth;
+        float* out = packed + k / kPanelWidth * panel_floats_ + c * kPanelWidth + k % kPanelWidth;
         for (std::size_t i = 0; i < 6; ++i) {
           for (std::size_t j = 0; j < 6; ++j) {
             double sum = 0;
@@ -82,7 +81,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
   if (tiles == 0) return;
   const auto input_transform = FASTERMASK_PICK_COPY(winograd_input, isa_);
   const auto output_transform = FASTERMASK_PICK_COPY(winograd_output, isa_);
-  const int panels = g.out_channels / kPanelWidth;
+  const int panels = panels_of(g.out_channels);
   const std::int64_t threads = num_threads();
   const std::int64_t wanted = (tiles + kTilesAtOnce - 1) / kTilesAtOnce;
   const std::int64_t chunks = std::min(tiles, (wanted + threads - 1) / threads * threads);
@@ -121,7 +120,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
         product.a = values + matrix * in_matrix;
         for (int panel = 0; panel < panels; panel += ops_.panels_at_once) {
           product.columns = std::min(ops_.panels_at_once * kPanelWidth, g.out_channels - panel * kPanelWidth);
-          product.panel = weights_.data() + (static_cast<std::ptrdiff_t>(matrix) * panels + panel) * panel_floats_;
+          product.panel = weights_.data.get() + (static_cast<std::ptrdiff_t>(matrix) * panels + panel) * panel_floats_;
           product.c = products + matrix * out_matrix + panel * kPanelWidth;
           ops_.multiply_panel(product);
         }
@@ -145,7 +144,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
                                               x / scale) * g.out_channels;
         }
         output_transform(products + t * g.out_channels, out_matrix,
-                         {g.out_channels, bias_.data(), call.residual == nullptr ? nullptr : residuals.data(),
+                         {g.out_channels, bias_.data.get(), call.residual == nullptr ? nullptr : residuals.data(),
                           call.relu, pixels.data()});
       }
     }

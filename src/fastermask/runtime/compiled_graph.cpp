@@ -6,7 +6,6 @@
 #include "fastermask/base/error.h"
 #include "fastermask/kernels/deform_conv.h"
 #include "fastermask/kernels/feature_map.h"
-#include "fastermask/runtime/folded_weights.h"
 
 namespace fastermask {
 namespace {
@@ -36,45 +35,17 @@ std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 }  // namespace
 
-CompiledGraph::CompiledGraph(const Graph& graph, const NamedArrays& weights, const CompileOptions& options,
-                             PackedWeights& packed, std::shared_ptr<ArenaPool> arenas)
+CompiledGraph::CompiledGraph(const Graph& graph, const CompiledWeights& weights, std::shared_ptr<ArenaPool> arenas)
     : graph_(graph), arenas_(std::move(arenas)) {
   FusedGraph fused = fuse(graph);
   outputs_ = std::move(fused.outputs);
-  for (const FusedStep& step : fused.steps) steps_.push_back(make_step(step, graph, weights, options, packed));
-}
-
-CompiledGraph::Step CompiledGraph::make_step(const FusedStep& fused, const Graph& graph, const NamedArrays& weights,
-                                             const CompileOptions& options, PackedWeights& packed) const {
-  Step step;
-  step.fused = fused;
-  step.layer = graph.layers[at(fused.layer)];
-  switch (step.layer.type) {
-    case LayerType::convolution:
-    case LayerType::deformable_convolution:
-    case LayerType::deconvolution:
-    case LayerType::linear: {
-      std::shared_ptr<const PackedConvolution>& shared = packed[step.layer.name];
-      if (shared == nullptr) {
-        const FoldedWeights folded = fold_weights(graph, fused, weights);
-        const bool fast = options.winograd && PackedConvolution::winograd_fits(folded.geometry);
-        shared = std::make_shared<PackedConvolution>(folded.geometry, folded.weight.data(), folded.bias.data(),
-                                                     fast ? ConvolutionMethod::winograd : ConvolutionMethod::direct);
-      }
-      step.convolution = shared;
-      break;
-    }
-    case LayerType::normalisation:
-      if (step.layer.norm == NormType::group) {
-        step.scale = parameter_floats(weights, step.layer.name + ".weight", {step.layer.out_channels});
-        step.shift = parameter_floats(weights, step.layer.name + ".bias", {step.layer.out_channels});
-      } else {
-        norm_as_affine(step.layer, weights, step.scale, step.shift);
-      }
-      break;
-    default: break;
+  for (const FusedStep& step : fused.steps) {
+    const Layer& layer = graph.layers[at(step.layer)];
+    const auto found = weights.find(layer.name);
+    LayerWeights parts = found == weights.end() ? LayerWeights{} : found->second;
+    check_step_weights(graph, step, parts);
+    steps_.push_back({step, layer, std::move(parts)});
   }
-  return step;
 }
 
 std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::plan_for(const Shape& input) const {
@@ -116,7 +87,7 @@ std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const Shape&
         step.layer.type == LayerType::average || step.layer.type == LayerType::normalisation) {
       source = fused.input;
     } else if (fused.residual > 0 && fused.residual != fused.input && fused.residual_scale == 1 &&
-               step.convolution->residual_in_place()) {
+               step.weights.convolution->residual_in_place()) {
       source = fused.residual;
     }
     if (source > 0 && source != fused.second_input && lives[at(source)].last == s && source < fused.output)
@@ -176,15 +147,15 @@ void CompiledGraph::run_step(const Step& step, const Plan& plan, const std::vect
       if (fused.residual >= 0) call.residual = values[at(fused.residual)];
       call.residual_scale = fused.residual_scale;
       call.relu = fused.relu;
-      step.convolution->run(call);
+      step.weights.convolution->run(call);
       return;
     }
     case LayerType::normalisation:
       if (layer.norm == NormType::group) {
-        return group_norm(shape, input, layer.norm_groups, layer.norm_epsilon, step.scale.data(), step.shift.data(),
+        return group_norm(shape, input, layer.norm_groups, layer.norm_epsilon, step.weights.scale.data.get(), step.weights.shift.data.get(),
                           fused.relu, output);
       }
-      return scale_channels(shape, input, step.scale.data(), step.shift.data(), fused.relu, output);
+      return scale_channels(shape, input, step.weights.scale.data.get(), step.weights.shift.data.get(), fused.relu, output);
     case LayerType::relu: return add_maps(shape.size(), input, nullptr, 1, true, output);
     case LayerType::add: return add_maps(shape.size(), input, second, 1, fused.relu, output);
     case LayerType::average: return add_maps(shape.size(), input, second, 0.5f, fused.relu, output);

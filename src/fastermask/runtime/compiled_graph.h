@@ -2,34 +2,22 @@
 #pragma once
 
 #include <list>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 #include "fastermask/graph/fusion.h"
-#include "fastermask/kernels/convolution.h"
 #include "fastermask/runtime/arena.h"
+#include "fastermask/runtime/compiled_weights.h"
 #include "fastermask/runtime/memory_plan.h"
 #include "fastermask/runtime/network_executor.h"
-#include "fastermask/structures/ndarray.h"
 
 namespace fastermask {
 
-struct CompileOptions {
-  bool winograd = true;  // false: every convolution the direct way, as exact as float32 is
-};
-
-// Packed weights by their layers' name: layers that share weights (the RPN head's, on every level) share them here.
-using PackedWeights = std::map<std::string, std::shared_ptr<const PackedConvolution>>;
-
 class CompiledGraph {
  public:
-  // `weights`: all parameters of the graph, float32, under their names. Throws Error when one is missing or has another
-  // shape than the graph says.
-  CompiledGraph(const Graph& graph, const NamedArrays& weights, const CompileOptions& options, PackedWeights& packed,
-                std::shared_ptr<ArenaPool> arenas);
+  // `weights` must have an entry for each of the graph's layers that needs one.
+  CompiledGraph(const Graph& graph, const CompiledWeights& weights, std::shared_ptr<ArenaPool> arenas);
 
   // The graph's outputs for an input [N, H, W, C] or [R, C], channels last. Their memory is theirs until the last of
   // them is gone, then it is used again. Thread-safe.
@@ -39,9 +27,7 @@ class CompiledGraph {
   struct Step {
     FusedStep fused;
     Layer layer;
-    std::shared_ptr<const PackedConvolution> convolution;
-    std::vector<float> scale;  // of a norm that stands alone; a group norm's weight
-    std::vector<float> shift;
+    LayerWeights weights;
   };
   // Everything that depends on the input's shape.
   struct Plan {
@@ -50,8 +36,6 @@ class CompiledGraph {
     MemoryPlan memory;          // [layer]; then one scratch value a step
   };
 
-  Step make_step(const FusedStep& fused, const Graph& graph, const NamedArrays& weights, const CompileOptions& options,
-                 PackedWeights& packed) const;
   std::shared_ptr<const Plan> plan_for(const Shape& input) const;
   std::shared_ptr<const Plan> make_plan(const Shape& input) const;
   void run_step(const Step& step, const Plan& plan, const std::vector<float*>& values, float* scratch) const;

@@ -8,11 +8,10 @@
 
 namespace fastermask {
 
-CpuExecutor::CpuExecutor(Network network, const NamedArrays& weights, const CompileOptions& options)
+CpuExecutor::CpuExecutor(Network network, const CompiledWeights& weights)
     : network_(std::move(network)), arenas_(std::make_shared<ArenaPool>()) {
-  PackedWeights packed;
   const auto compile = [&](const Graph& graph) {
-    return std::make_unique<CompiledGraph>(graph, weights, options, packed, arenas_);
+    return std::make_unique<CompiledGraph>(graph, weights, arenas_);
   };
   dense_ = compile(network_.dense);
   if (network_.roi_stage) roi_stage_ = compile(*network_.roi_stage);
@@ -33,11 +32,17 @@ std::vector<HostTensor> CpuExecutor::run(NetworkPart part, int stage, const Host
   fail("executor: no part {}", graph.name);
 }
 
+std::unique_ptr<Detector> make_package_detector(const ModelPackage& package) {
+  auto executor = std::make_shared<CpuExecutor>(build_network(package.config), package.weights);
+  return std::make_unique<Detector>(std::move(executor), package.config);
+}
+
 std::unique_ptr<Detector> make_cpu_detector(const Config& config, const CompileOptions& options) {
   check_inference_supported(config);
   Network network = build_network(config);
-  const NamedArrays weights = load_network_weights(config.model.weights, network);
-  return std::make_unique<Detector>(std::make_shared<CpuExecutor>(std::move(network), weights, options), config);
+  const CompiledWeights weights =
+      compile_weights(network, load_network_weights(config.model.weights, network), options);
+  return std::make_unique<Detector>(std::make_shared<CpuExecutor>(std::move(network), weights), config);
 }
 
 }  // namespace fastermask

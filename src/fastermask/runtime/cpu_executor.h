@@ -7,6 +7,7 @@
 #include "fastermask/config/config.h"
 #include "fastermask/runtime/compiled_graph.h"
 #include "fastermask/runtime/detector.h"
+#include "fastermask/runtime/model_package.h"
 #include "fastermask/runtime/network_executor.h"
 
 namespace fastermask {
@@ -14,8 +15,7 @@ namespace fastermask {
 // Thread-safe: several threads may run at the same time, each with memory of its own.
 class CpuExecutor : public NetworkExecutor {
  public:
-  // Packs `weights`, all parameters of the network by name. Throws Error for missing ones and wrong shapes.
-  CpuExecutor(Network network, const NamedArrays& weights, const CompileOptions& options = {});
+  CpuExecutor(Network network, const CompiledWeights& weights);
 
   const Network& network() const override { return network_; }
   std::vector<HostTensor> run(NetworkPart part, int stage, const HostTensor& input) override;
@@ -26,6 +26,9 @@ class CpuExecutor : public NetworkExecutor {
   std::unique_ptr<CompiledGraph> dense_, roi_stage_, mask_head_, keypoint_head_;
   std::vector<std::unique_ptr<CompiledGraph>> box_heads_;
 };
+
+// The detector of a model package. Throws as load_model_package does.
+std::unique_ptr<Detector> make_package_detector(const ModelPackage& package);
 
 // The detector of a config, with the weights of MODEL.WEIGHTS. Throws ConfigError for what inference does not support,
 // WeightsError when the weights do not fit.

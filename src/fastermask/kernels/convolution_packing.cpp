@@ -1,0 +1,195 @@
+// Weights laid out as the matrix product reads them: done once, when a network is loaded or compiled.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/kernels/convolution.h"
+#include "fastermask/kernels/convolution_blocks.h"
+#include "fastermask/kernels/winograd_tile.h"
+
+namespace fastermask {
+namespace {
+
+// Up to this many floats of a kernel row, a row is taken as one pixel with that many channels.
+constexpr int kNarrowDepth = 64;
+
+void check_geometry(const ConvolutionGeometry& g) {
+  FASTERMASK_CHECK(g.in_channels > 0 && g.out_channels > 0 && g.kernel > 0 && g.stride > 0 && g.padding >= 0 &&
+                       g.dilation > 0 && g.groups > 0 && g.in_channels % g.groups == 0 &&
+                       g.out_channels % g.groups == 0 && (!g.transposed || (g.groups == 1 && g.dilation == 1)),
+                   "convolution: impossible geometry: {} to {} channels, kernel {}, stride {}, padding {}, dilation {}, "
+                   "groups {}, transposed {}",
+                   g.in_channels, g.out_channels, g.kernel, g.stride, g.padding, g.dilation, g.groups, g.transposed);
+}
+
+SharedFloats share(AlignedFloats floats) {
+  const auto owner = std::make_shared<AlignedFloats>(std::move(floats));
+  return {std::shared_ptr<const float>(owner, owner->data()), owner->size()};
+}
+
+}  // namespace
+
+int ConvolutionGeometry::output_size(int size) const {
+  const int reach = dilation * (kernel - 1) + 1;
+  if (transposed) return (size - 1) * stride - 2 * padding + kernel;
+  return size + 2 * padding < reach ? 0 : (size + 2 * padding - reach) / stride + 1;
+}
+
+bool PackedConvolution::winograd_fits(const ConvolutionGeometry& g) {
+  return g.kernel == 3 && g.stride == 1 && g.dilation == 1 && g.groups == 1 && !g.transposed &&
+         g.in_channels % kWinogradChannels == 0 && g.out_channels % kWinogradChannels == 0;
+}
+
+bool PackedConvolution::residual_in_place() const {
+  return method_ == ConvolutionMethod::winograd || (geometry_.kernel == 1 && geometry_.in_channels <= kMaxDepth);
+}
+
+PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
+                                     ConvolutionMethod method, Isa isa)
+    : geometry_(geometry), method_(method), isa_(isa), ops_(panel_ops(isa)) {
+  lay_out();
+  const int group_out = geometry.out_channels / geometry.groups;
+  const int group_padded = panels_of(group_out) * kPanelWidth;
+  AlignedFloats packed_bias(bias_floats_);
+  std::fill_n(packed_bias.data(), packed_bias.size(), 0.0f);
+  for (int k = 0; bias != nullptr && k < geometry.out_channels; ++k) {
+    packed_bias.data()[k / group_out * group_padded + k % group_out] = bias[k];
+  }
+  AlignedFloats packed(weight_floats_);
+  if (method == ConvolutionMethod::winograd) {
+    pack_winograd(weight, packed.data());
+  } else if (narrow_) {
+    pack_narrow(weight, packed.data());
+  } else {
+    pack_direct(weight, packed.data());
+  }
+  bias_ = share(std::move(packed_bias));
+  weights_ = share(std::move(packed));
+}
+
+PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method,
+                                     SharedFloats weights, SharedFloats bias, Isa isa)
+    : geometry_(geometry),
+      method_(method),
+      isa_(isa),
+      ops_(panel_ops(isa)),
+      weights_(std::move(weights)),
+      bias_(std::move(bias)) {
+  lay_out();
+  FASTERMASK_CHECK(weights_.size == weight_floats_ && bias_.size == bias_floats_,
+                   "convolution: packed weights and bias have {} and {} numbers, their geometry needs {} and {}",
+                   weights_.size, bias_.size, weight_floats_, bias_floats_);
+}
+
+void PackedConvolution::lay_out() {
+  const auto& g = geometry_;
+  check_geometry(g);
+  const int panels = panels_of(g.out_channels / g.groups);
+  bias_floats_ = static_cast<std::size_t>(g.groups) * static_cast<std::size_t>(panels * kPanelWidth);
+  narrow_ = method_ == ConvolutionMethod::direct && !g.transposed && g.kernel > 1 && g.dilation == 1 &&
+            g.groups == 1 && g.kernel * g.in_channels <= kNarrowDepth;
+  if (method_ == ConvolutionMethod::winograd) {
+    FASTERMASK_CHECK(winograd_fits(g), "convolution: Winograd's way needs a 3x3 kernel of stride 1");
+    panel_floats_ = static_cast<std::ptrdiff_t>(g.in_channels) * kPanelWidth;
+    weight_floats_ = static_cast<std::size_t>(kWinogradMatrices * panels * panel_floats_);
+  } else if (narrow_) {
+    panel_floats_ = static_cast<std::ptrdiff_t>(g.kernel) * g.kernel * g.in_channels * kPanelWidth;
+    weight_floats_ = static_cast<std::size_t>(panels * panel_floats_);
+  } else {
+    lay_out_direct();
+  }
+}
+
+// Panels of each phase: [group][panel][tap][C / G][kPanelWidth].
+void PackedConvolution::lay_out_direct() {
+  const auto& g = geometry_;
+  const int phases = g.transposed ? g.stride : 1;
+  const std::ptrdiff_t tap_floats = static_cast<std::ptrdiff_t>(g.in_channels / g.groups) * kPanelWidth;
+  std::ptrdiff_t total = 0;
+  for (int py = 0; py < phases; ++py) {
+    for (int px = 0; px < phases; ++px) {
+      Phase phase;
+      phase.y = py;
+      phase.x = px;
+      phase.step = phases;
+      phase.panel_offset = total;
+      for (int ky = 0; ky < g.kernel; ++ky) {
+        for (int kx = 0; kx < g.kernel; ++kx) {
+          int dy = ky * g.dilation - g.padding;
+          int dx = kx * g.dilation - g.padding;
+          if (g.transposed) {  // output o sums input i where i * stride + k - padding = o
+            if ((py + g.padding - ky) % g.stride != 0 || (px + g.padding - kx) % g.stride != 0) continue;
+            dy = (py + g.padding - ky) / g.stride;
+            dx = (px + g.padding - kx) / g.stride;
+          }
+          phase.taps.push_back({dy, dx, 0});
+          phase.positions.push_back(ky * g.kernel + kx);
+        }
+      }
+      // The tap nearest to the window's middle lies inside the input for most output pixels.
+      if (phase.taps.size() > 1) {
+        const std::size_t middle = phase.taps.size() / 2;
+        std::swap(phase.taps[middle], phase.taps.back());
+        std::swap(phase.positions[middle], phase.positions.back());
+      }
+      for (std::size_t t = 0; t < phase.taps.size(); ++t)
+        phase.taps[t].offset = static_cast<std::ptrdiff_t>(t) * tap_floats;
+      total += static_cast<std::ptrdiff_t>(g.groups) * panels_of(g.out_channels / g.groups) *
+               static_cast<std::ptrdiff_t>(phase.taps.size()) * tap_floats;
+      phases_.push_back(std::move(phase));
+    }
+  }
+  weight_floats_ = static_cast<std::size_t>(total);
+}
+
+void PackedConvolution::pack_direct(const float* weight, float* packed) const {
+  const auto& g = geometry_;
+  const int group_in = g.in_channels / g.groups;
+  const int group_out = g.out_channels / g.groups;
+  const int panels = panels_of(group_out);
+  const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(g.kernel) * g.kernel;
+  const std::ptrdiff_t tap_floats = static_cast<std::ptrdiff_t>(group_in) * kPanelWidth;
+  for (const Phase& phase : phases_) {
+    const auto taps = static_cast<std::ptrdiff_t>(phase.taps.size());
+    parallel_for(0, static_cast<std::int64_t>(g.groups) * panels, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t index = begin; index < end; ++index) {
+        const int group = static_cast<int>(index) / panels;
+        const int first = static_cast<int>(index) % panels * kPanelWidth;
+        float* out = packed + phase.panel_offset + index * taps * tap_floats;
+        for (const int position : phase.positions) {
+          for (int c = 0; c < group_in; ++c) {
+            for (int n = 0; n < kPanelWidth; ++n) {
+              const int k = first + n;
+              const std::ptrdiff_t filter =
+                  g.transposed ? static_cast<std::ptrdiff_t>(c) * g.out_channels + k
+                               : static_cast<std::ptrdiff_t>(group * group_out + k) * group_in + c;
+              *out++ = k < group_out ? weight[filter * area + position] : 0.0f;
+            }
+          }
+        }
+      }
+    });
+  }
+}
+
+// A kernel row at a time: [panel][ky][kx * C + c][kPanelWidth].
+void PackedConvolution::pack_narrow(const float* weight, float* packed) const {
+  const auto& g = geometry_;
+  const int row = g.kernel * g.in_channels;
+  const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(g.kernel) * g.kernel;
+  for (int panel = 0; panel < panels_of(g.out_channels); ++panel) {
+    for (int ky = 0; ky < g.kernel; ++ky) {
+      for (int i = 0; i < row; ++i) {
+        for (int n = 0; n < kPanelWidth; ++n) {
+          const int k = panel * kPanelWidth + n;
+          const std::ptrdiff_t filter = static_cast<std::ptrdiff_t>(k) * g.in_channels + i % g.in_channels;
+          *packed++ = k < g.out_channels ? weight[filter * area + ky * g.kernel + i / g.in_channels] : 0.0f;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace fastermask
