@@ -25,6 +25,7 @@
 #include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/input_batch.h"
 #include "fastermask/runtime/model_package.h"
+#include "fastermask/runtime/region_settings.h"
 #include "fastermask/weights/npz.h"
 
 namespace fastermask::cli {
@@ -211,12 +212,14 @@ int start_predict(PredictOptions options) {
   if (!options.model.empty()) {
     ModelPackage package = load_model_package(options.model);
     merge_overrides(package.config, overrides);
+    if (options.dump.empty()) keep_scores_of_at_least(package.config, options.score_threshold);
     config = package.config;
     PredictRun run(options, config, make_package_detector(package), std::move(package.classes));
     return run_predict(options, run, config, files);
   }
   config = load_model_config(options.config_file, overrides);
   if (!options.weights.empty()) config.model.weights = options.weights;
+  if (options.dump.empty()) keep_scores_of_at_least(config, options.score_threshold);
   PredictRun run(options, config, make_cpu_detector(config, {!options.exact}), find_model_classes(config));
   return run_predict(options, run, config, files);
 }

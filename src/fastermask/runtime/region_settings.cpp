@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "fastermask/base/error.h"
 
 namespace fastermask {
@@ -83,6 +86,13 @@ BoxCoder box_head_coder(const Config& config, int stage) {
     fail<ConfigError>("config: MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS must have an entry for each of the IOUS");
   }
   return make_box_coder(weights[static_cast<std::size_t>(stage)], "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS");
+}
+
+void keep_scores_of_at_least(Config& config, double threshold) {
+  // The detection logic keeps what is greater than its threshold, in float32.
+  const float below = std::nextafter(static_cast<float>(threshold), 0.0f);
+  double& lowest = config.model.roi_heads.score_thresh_test;
+  lowest = std::max(lowest, static_cast<double>(below));
 }
 
 void append_rois(const Network& network, int image, Span<const Box> boxes, std::vector<Roi>& rois) {

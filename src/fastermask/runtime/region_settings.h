@@ -23,6 +23,10 @@ DetectionParams make_detection_params(const Config& config);
 BoxCoder make_box_coder(const std::vector<double>& weights, const char* key);
 BoxCoder box_head_coder(const Config& config, int stage);
 
+// Raises the config's score threshold to `threshold`, if it is lower: detections below need no masks or keypoints made,
+// and they change nothing in those above (NMS goes by falling score).
+void keep_scores_of_at_least(Config& config, double threshold);
+
 // Regions of one image with the pyramid level each is pooled from, appended to `rois`.
 void append_rois(const Network& network, int image, Span<const Box> boxes, std::vector<Roi>& rois);
 

@@ -1,0 +1,33 @@
+# What `cmake --install` puts where: the programs, the shared library with its two headers, a CMake package, the configs.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+# libfastermask.so: the Predictor and the C interface; everything else stays inside.
+add_library(fastermask_shared SHARED ${CMAKE_SOURCE_DIR}/src/fastermask/embed/predictor.cpp
+                                     ${CMAKE_SOURCE_DIR}/src/fastermask/embed/c_api.cpp)
+set_target_properties(fastermask_shared PROPERTIES OUTPUT_NAME fastermask EXPORT_NAME fastermask
+                      VERSION ${PROJECT_VERSION} SOVERSION 0 UNITY_BUILD OFF)
+target_compile_options(fastermask_shared PRIVATE ${FASTERMASK_WARNINGS})
+target_compile_definitions(fastermask_shared PRIVATE FASTERMASK_VERSION="${PROJECT_VERSION}")
+target_include_directories(fastermask_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_link_libraries(fastermask_shared PRIVATE fm_runtime)
+target_link_options(fastermask_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--no-undefined)
+target_compile_features(fastermask_shared INTERFACE cxx_std_17)
+
+install(TARGETS fastermask_shared EXPORT FasterMaskTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES src/fastermask/embed/fastermask.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES src/fastermask/embed/predictor.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fastermask)
+install(TARGETS fastermask-program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(FASTERMASK_TRAINING)
+  install(TARGETS fastermask-train RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/fastermask)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/FasterMask)
+install(EXPORT FasterMaskTargets NAMESPACE FasterMask:: DESTINATION ${package_folder})
+file(WRITE ${CMAKE_BINARY_DIR}/FasterMaskConfig.cmake
+     "include(\"\${CMAKE_CURRENT_LIST_DIR}/FasterMaskTargets.cmake\")\n")
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/FasterMaskConfigVersion.cmake VERSION ${PROJECT_VERSION}
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/FasterMaskConfig.cmake ${CMAKE_BINARY_DIR}/FasterMaskConfigVersion.cmake
+        DESTINATION ${package_folder})

@@ -1,0 +1,115 @@
+// Model packages: what goes in comes out, and no damage goes unnoticed.
+#include "fastermask/runtime/model_package.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/file.h"
+#include "fastermask/base/random.h"
+#include "fastermask/config/load.h"
+#include "fastermask/runtime/cpu_executor.h"
+#include "fastermask/runtime/initial_weights.h"
+
+namespace fastermask {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+Config tiny_model() {
+  return load_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml",
+                     {"MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.RES2_OUT_CHANNELS", "16",
+                      "MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.FPN.OUT_CHANNELS", "32", "MODEL.FPN.NORM", "GN",
+                      "MODEL.ROI_BOX_HEAD.FC_DIM", "16", "MODEL.ROI_MASK_HEAD.CONV_DIM", "16",
+                      "MODEL.ROI_HEADS.NUM_CLASSES", "2", "MODEL.WEIGHTS", "secret/place.pth"});
+}
+
+class ModelPackageFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "/model_package";
+    make_folders(folder_);
+    path_ = folder_ + "/model.fmm";
+    config_ = tiny_model();
+    network_ = build_network(config_);
+    weights_ = compile_weights(network_, random_weights(network_, 3, 1), {});
+    save_model_package(path_, config_, {{"nut", "bolt"}, {4, 9}}, weights_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // The message of what loading a file with this content throws.
+  std::string complaint(const std::string& content) {
+    write_file_atomic(folder_ + "/damaged.fmm", content);
+    try {
+      load_model_package(folder_ + "/damaged.fmm");
+    } catch (const WeightsError& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  std::string folder_, path_;
+  Config config_;
+  Network network_;
+  CompiledWeights weights_;
+};
+
+TEST_F(ModelPackageFile, RunsLikeTheModelItWasMadeOf) {
+  const ModelPackage package = load_model_package(path_);
+  EXPECT_EQ(package.classes.names, (std::vector<std::string>{"nut", "bolt"}));
+  EXPECT_EQ(package.classes.category_ids, (std::vector<std::int64_t>{4, 9}));
+  EXPECT_EQ(package.config.model.weights, "");
+  EXPECT_TRUE(is_model_package(path_));
+  CpuExecutor original(network_, weights_);
+  CpuExecutor loaded(build_network(package.config), package.weights);
+  std::vector<float> input(64 * 64 * 3);
+  Random random(1, RandomPurpose::test);
+  for (float& value : input) value = static_cast<float>(random.normal());
+  const HostTensor tensor{{1, 64, 64, 3}, input.data(), nullptr};
+  const auto expected = original.run(NetworkPart::dense, 0, tensor);
+  const auto got = loaded.run(NetworkPart::dense, 0, tensor);
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i)
+    EXPECT_TRUE(std::equal(got[i].data, got[i].data + got[i].size(), expected[i].data));
+}
+
+TEST_F(ModelPackageFile, TruncationAndFlippedBitsAreFound) {
+  const std::string whole = read_file(path_);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{39}, std::size_t{500}, whole.size() / 2,
+                                 whole.size() - 1}) {
+    EXPECT_NE(complaint(whole.substr(0, size)), "") << size << " bytes";
+  }
+  EXPECT_THAT(complaint(whole + "x"), HasSubstr("bytes where"));
+  Random random(2, RandomPurpose::test);
+  for (int i = 0; i < 60; ++i) {
+    std::string flipped = whole;
+    // Some in the header, most anywhere; but not in the gap between header and data, which nobody reads.
+    const std::size_t header = 40 + 1000;
+    const auto place = static_cast<std::size_t>(
+        random.uniform_int(static_cast<std::int64_t>(i < 20 ? header : whole.size())));
+    if (place >= 12 && place < 16) continue;  // unused
+    flipped[place] = static_cast<char>(flipped[place] ^ (1 << random.uniform_int(8)));
+    EXPECT_NE(complaint(flipped), "") << "byte " << place;
+  }
+}
+
+TEST_F(ModelPackageFile, OtherVersionsAreNamed) {
+  std::string content = read_file(path_);
+  content[8] = 9;
+  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads format 1"));
+  EXPECT_THAT(complaint("PK not a package at all, but long enough to be one"), HasSubstr("is no model package"));
+  EXPECT_FALSE(is_model_package(folder_));
+}
+
+TEST_F(ModelPackageFile, WeightsOfAnotherNetworkAreRefused) {
+  Config other = config_;
+  merge_overrides(other, {"MODEL.ROI_HEADS.NUM_CLASSES", "5"});
+  EXPECT_THAT([&] { CpuExecutor(build_network(other), weights_); },
+              ThrowsMessage<WeightsError>(HasSubstr("are not those of this network")));
+}
+
+}  // namespace
+}  // namespace fastermask
