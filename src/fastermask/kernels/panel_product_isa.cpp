@@ -39,23 +39,37 @@ void multiply_rows(const PanelProduct& product, int first_row) {
   float edge[kR][kP * kPanelWidth];  // where columns are missing: what stands for c
   Floats sums[kR][kV];
   if (product.accumulate) {
+#pragma GCC unroll 12
     for (int r = 0; r < kR; ++r) {
       const float* row = c + r * product.c_stride;
       if (!whole) {
         for (int n = 0; n < kP * kPanelWidth; ++n) edge[r][n] = n < product.columns ? row[n] : 0.0f;
         row = edge[r];
       }
+#pragma GCC unroll 4
       for (int v = 0; v < kV; ++v) sums[r][v] = load(row + v * kLanes);
     }
   } else if (product.bias != nullptr) {
+#pragma GCC unroll 4
     for (int v = 0; v < kV; ++v) {
       const Floats bias = load(product.bias + v * kLanes);
+#pragma GCC unroll 12
       for (int r = 0; r < kR; ++r) sums[r][v] = bias;
     }
   } else {
+#pragma GCC unroll 12
     for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 4
       for (int v = 0; v < kV; ++v) sums[r][v] = Floats{};
     }
+  }
+  // What is written and added at the end: on its way while the sums are made.
+#pragma GCC unroll 12
+  for (int r = 0; r < kR; ++r) {
+    for (int n = 0; n < kP; ++n) __builtin_prefetch(c + r * product.c_stride + n * kPanelWidth, 1);
+    if (product.residual == nullptr) continue;
+    const int row = (first_row + r + product.residual_phase) >> product.residual_shift;
+    __builtin_prefetch(product.residual + row * product.residual_stride);
   }
   const float* panel = product.panel;
   const std::ptrdiff_t panel_stride = product.panel_stride;
@@ -77,6 +91,7 @@ void multiply_rows(const PanelProduct& product, int first_row) {
       }
     }
   }
+#pragma GCC unroll 12
   for (int r = 0; r < kR; ++r) {
     if (product.residual != nullptr) {
       const int row = (first_row + r + product.residual_phase) >> product.residual_shift;
@@ -85,15 +100,19 @@ void multiply_rows(const PanelProduct& product, int first_row) {
         for (int n = 0; n < kP * kPanelWidth; ++n) edge[r][n] = n < product.columns ? residual[n] : 0.0f;
         residual = edge[r];
       }
+#pragma GCC unroll 4
       for (int v = 0; v < kV; ++v) sums[r][v] += load(residual + v * kLanes);
     }
     if (product.relu) {
+#pragma GCC unroll 4
       for (int v = 0; v < kV; ++v) sums[r][v] = sums[r][v] < Floats{} ? Floats{} : sums[r][v];
     }
     float* row = c + r * product.c_stride;
     if (whole) {
+#pragma GCC unroll 4
       for (int v = 0; v < kV; ++v) store(row + v * kLanes, sums[r][v]);
     } else {
+#pragma GCC unroll 4
       for (int v = 0; v < kV; ++v) store(edge[r] + v * kLanes, sums[r][v]);
       for (int n = 0; n < product.columns; ++n) row[n] = edge[r][n];
     }

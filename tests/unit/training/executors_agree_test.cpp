@@ -77,6 +77,8 @@ void randomise_parameters(ParameterStore& store) {
 class ExecutorsAgree : public testing::TestWithParam<NetworkKind> {
  protected:
   void compare(NetworkPart part, int stage, const Shape& shape) {
+    // A group norm over a few pixels enlarges what was rounded before it.
+    const double tolerance = std::string(GetParam().name) == "group_norm" ? 3e-4 : 3e-5;
     const NDArray input = random_input(shape);
     const HostTensor tensor{shape, input.data<float>(), nullptr};
     const std::vector<HostTensor> expected = torch_->run(part, stage, tensor);
@@ -90,7 +92,7 @@ class ExecutorsAgree : public testing::TestWithParam<NetworkKind> {
           largest = std::max<double>(largest, std::abs(expected[i].data[k]));
           error = std::max<double>(error, std::abs(got[i].data[k] - expected[i].data[k]));
         }
-        EXPECT_LT(error / largest, 3e-5) << part_graph(torch_->network(), part, stage).name << ", output " << i
+        EXPECT_LT(error / largest, tolerance) << part_graph(torch_->network(), part, stage).name << ", output " << i
                                          << (executor == exact_.get() ? ", exact" : ", Winograd");
       }
     }
