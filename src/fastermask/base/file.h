@@ -27,6 +27,9 @@ bool path_exists(const std::string& path);
 bool is_file(const std::string& path);
 bool is_folder(const std::string& path);
 
+// The bytes of a regular file. Throws Error when there is none.
+std::int64_t file_size(const std::string& path);
+
 // "a/b" joined with "c" is "a/b/c"; an absolute second part stands alone. A leading "~" is not expanded.
 std::string join_path(const std::string& folder, const std::string& name);
 
@@ -42,6 +45,9 @@ class MappedFile {
   MappedFile& operator=(MappedFile&& other) noexcept;
 
   std::string_view view() const { return {data_, size_}; }
+
+  // Gives back the memory of a part that is not needed soon; looking at it reads it again.
+  void forget(std::size_t begin, std::size_t end) const;
 
  private:
   const char* data_ = nullptr;

@@ -80,6 +80,7 @@ struct DataLoaderConfig {
   double repeat_threshold = 0.0;
   bool repeat_sqrt = true;
   bool filter_empty_annotations = true;
+  double max_bad_share = 0.1;
 
   template <class V>
   void visit(V& v) {
@@ -91,6 +92,8 @@ struct DataLoaderConfig {
     v("REPEAT_THRESHOLD", repeat_threshold, at_least(0), "share of images below which a class is rare");
     v("REPEAT_SQRT", repeat_sqrt, any(), "repeat by the square root of REPEAT_THRESHOLD / share, not by the ratio");
     v("FILTER_EMPTY_ANNOTATIONS", filter_empty_annotations, any(), "leave images without objects out of training");
+    v("MAX_BAD_SHARE", max_bad_share, in_range(0, 1).not_in_detectron2(),
+      "share of the training images that may prove unreadable: each is logged and replaced; beyond it the run stops");
   }
 };
 

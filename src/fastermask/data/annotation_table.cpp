@@ -8,8 +8,11 @@
 namespace fastermask {
 namespace {
 
+// "123.45," and its share of the other fields.
+constexpr std::size_t kTextBytesANumber = 7;
+
 template <class T>
-std::uint32_t pool_position(const std::vector<T>& pool) {
+std::uint32_t pool_position(const AnnotationPool<T>& pool) {
   if (pool.size() > std::numeric_limits<std::uint32_t>::max()) {
     fail<DataError>("dataset: the annotations hold more than 4 billion numbers; split the data set");
   }
@@ -23,11 +26,6 @@ bool fits_hundredths(const Polygon& polygon) {
     if (!(std::abs(scaled) < 2e9) || scaled / 100.0 != value) return false;
   }
   return true;
-}
-
-template <class T>
-std::size_t pool_bytes(const std::vector<T>& pool) {
-  return pool.capacity() * sizeof(T);
 }
 
 }  // namespace
@@ -55,14 +53,14 @@ Segmentation AnnotationTable::segmentation(const AnnotationRow& row) const {
     const Piece& piece = pieces_[row.segmentation_begin + i];
     polygons[i].resize(piece.count);
     for (std::size_t k = 0; k < piece.count; ++k) {
-      polygons[i][k] = piece.exact_hundredths ? hundredths_[piece.begin + k] / 100.0 : doubles_[piece.begin + k];
+      polygons[i][k] = piece.exact_hundredths != 0 ? hundredths_[piece.begin + k] / 100.0 : doubles_[piece.begin + k];
     }
   }
   return polygons;
 }
 
 std::vector<Keypoint> AnnotationTable::keypoints(const AnnotationRow& row) const {
-  const auto begin = keypoints_.begin() + row.keypoints_begin;
+  const Keypoint* begin = keypoints_.begin() + row.keypoints_begin;
   return {begin, begin + row.keypoint_count};
 }
 
@@ -75,13 +73,13 @@ int AnnotationTable::visible_keypoints(const AnnotationRow& row) const {
 void AnnotationTable::add_polygon(const Polygon& polygon) {
   Piece piece;
   piece.count = static_cast<std::uint32_t>(polygon.size());
-  piece.exact_hundredths = fits_hundredths(polygon);
-  if (piece.exact_hundredths) {
+  piece.exact_hundredths = fits_hundredths(polygon) ? 1 : 0;
+  if (piece.exact_hundredths != 0) {
     piece.begin = pool_position(hundredths_);
     for (const double value : polygon) hundredths_.push_back(static_cast<std::int32_t>(std::nearbyint(value * 100)));
   } else {
     piece.begin = pool_position(doubles_);
-    doubles_.insert(doubles_.end(), polygon.begin(), polygon.end());
+    doubles_.append(polygon.begin(), polygon.end());
   }
   pieces_.push_back(piece);
 }
@@ -100,14 +98,14 @@ void AnnotationTable::add(AnnotationRow row, const Segmentation& segmentation, c
     piece.count = static_cast<std::uint32_t>(rle->counts.size() + 2);
     runs_.push_back(static_cast<std::uint32_t>(rle->height));
     runs_.push_back(static_cast<std::uint32_t>(rle->width));
-    runs_.insert(runs_.end(), rle->counts.begin(), rle->counts.end());
+    runs_.append(rle->counts.begin(), rle->counts.end());
     pieces_.push_back(piece);
     row.segmentation_count = 1;
     row.kind = SegmentationKind::rle;
   }
   row.keypoints_begin = pool_position(keypoints_);
   row.keypoint_count = static_cast<std::uint16_t>(keypoints.size());
-  keypoints_.insert(keypoints_.end(), keypoints.begin(), keypoints.end());
+  keypoints_.append(keypoints.begin(), keypoints.end());
   rows_.push_back(row);
 }
 
@@ -115,25 +113,21 @@ void AnnotationTable::add_from(const AnnotationTable& other, const AnnotationRow
   add(row, other.segmentation(row), other.keypoints(row));
 }
 
-void AnnotationTable::arrange(const std::vector<std::uint32_t>& order) {
-  std::vector<AnnotationRow> rows;
-  rows.reserve(order.size());
-  for (const std::uint32_t index : order) rows.push_back(rows_[index]);
-  rows_ = std::move(rows);
-}
+void AnnotationTable::arrange(std::vector<std::uint32_t> order) { rows_.arrange(order); }
 
+void AnnotationTable::reserve_for_text(std::size_t bytes) { hundredths_.reserve(bytes / kTextBytesANumber); }
+
+// Not rows_ and hundredths_: shrinking copies, and pages set aside but never written take no memory.
 void AnnotationTable::shrink_to_fit() {
-  rows_.shrink_to_fit();
   pieces_.shrink_to_fit();
-  hundredths_.shrink_to_fit();
   doubles_.shrink_to_fit();
   runs_.shrink_to_fit();
   keypoints_.shrink_to_fit();
 }
 
 std::size_t AnnotationTable::memory_bytes() const {
-  return pool_bytes(rows_) + pool_bytes(pieces_) + pool_bytes(hundredths_) + pool_bytes(doubles_) + pool_bytes(runs_) +
-         pool_bytes(keypoints_);
+  return rows_.memory_bytes() + pieces_.memory_bytes() + hundredths_.memory_bytes() + doubles_.memory_bytes() +
+         runs_.memory_bytes() + keypoints_.memory_bytes();
 }
 
 }  // namespace fastermask

@@ -6,8 +6,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "fastermask/base/file.h"
+#include "fastermask/data/annotation_pool.h"
 #include "fastermask/structures/instances.h"
 
 namespace fastermask {
@@ -49,32 +52,37 @@ class AnnotationTable {
   // Appends one row of another table.
   void add_from(const AnnotationTable& other, const AnnotationRow& row);
 
-  // Rearranges the rows: row i becomes the former row order[i]. Rows not named are lost (their numbers stay in the
-  // pools).
-  void arrange(const std::vector<std::uint32_t>& order);
+  // Rearranges the rows in place: row i becomes the former row order[i]. `order` names every row once.
+  void arrange(std::vector<std::uint32_t> order);
+
+  // Sets addresses (not memory) aside for the polygons of a JSON text, so that they are never moved while growing.
+  void reserve_for_text(std::size_t bytes);
 
   // Gives back memory reserved while growing.
   void shrink_to_fit();
 
-  // Bytes held.
+  // Bytes held in memory of its own; what is mapped from an index is not counted.
   std::size_t memory_bytes() const;
 
  private:
+  friend class AnnotationIndexFile;  // writes the pools to a file and maps them from it
+
   // One polygon, or one RLE: where its numbers are.
   struct Piece {
     std::uint32_t begin = 0;  // in hundredths_, doubles_ or runs_
     std::uint32_t count = 0;
-    bool exact_hundredths = false;
+    std::uint32_t exact_hundredths = 0;  // 1: in hundredths_
   };
 
   void add_polygon(const Polygon& polygon);
 
-  std::vector<AnnotationRow> rows_;
-  std::vector<Piece> pieces_;             // polygons and RLEs, in row order
-  std::vector<std::int32_t> hundredths_;  // coordinates * 100
-  std::vector<double> doubles_;           // coordinates that hundredths cannot hold
-  std::vector<std::uint32_t> runs_;       // height, width, then run lengths of each RLE
-  std::vector<Keypoint> keypoints_;
+  AnnotationPool<AnnotationRow> rows_;
+  AnnotationPool<Piece> pieces_;             // polygons and RLEs, in row order
+  AnnotationPool<std::int32_t> hundredths_;  // coordinates * 100
+  AnnotationPool<double> doubles_;           // coordinates that hundredths cannot hold
+  AnnotationPool<std::uint32_t> runs_;       // height, width, then run lengths of each RLE
+  AnnotationPool<Keypoint> keypoints_;
+  std::shared_ptr<const MappedFile> file_;  // what pools that are views lie in
 };
 
 }  // namespace fastermask

@@ -12,6 +12,9 @@
 namespace fastermask {
 namespace {
 
+// Below this, parsing a file takes some hundredths of a second and an index would only be litter.
+constexpr std::int64_t kIndexFromBytes = 8 << 20;
+
 struct BuiltinSet {
   const char* name;
   const char* images;       // under the root
@@ -39,6 +42,8 @@ constexpr BuiltinSet kBuiltinSets[] = {
     {"keypoints_coco_2017_train", "coco/train2017", "coco/annotations/person_keypoints_train2017.json"},
     {"keypoints_coco_2017_val", "coco/val2017", "coco/annotations/person_keypoints_val2017.json"},
     {"keypoints_coco_2017_val_100", "coco/val2017", "coco/annotations/person_keypoints_val2017_100.json"},
+    {"lvis_v1_train", "coco", "lvis/lvis_v1_train.json"},
+    {"lvis_v1_val", "coco", "lvis/lvis_v1_val.json"},
 };
 
 std::vector<std::string> dataset_roots() {
@@ -153,6 +158,7 @@ Dataset load_dataset(const std::string& name_or_pair) {
   const DatasetLocation location = find_dataset(name_or_pair);
   CocoOptions options;
   options.name = location.name;
+  options.index_from_bytes = kIndexFromBytes;
   Dataset dataset = load_coco(location.annotation_file, location.image_root, options);
   if (location.keypoints && dataset.keypoint_names.empty()) set_coco_person_keypoints(dataset);
   return dataset;

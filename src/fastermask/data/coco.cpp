@@ -5,11 +5,13 @@
 #include <map>
 #include <numeric>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
 #include "fastermask/base/log.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/data/annotation_index.h"
 #include "fastermask/data/coco_fields.h"
 #include "fastermask/data/json_scan.h"
 
@@ -17,21 +19,20 @@ namespace fastermask {
 namespace {
 
 constexpr const char* kCocoModule = "data.datasets.coco";
+constexpr std::size_t kBlock = 4096;  // annotations parsed between two steps of the scanner
 
 // Reads one COCO file into a Dataset.
 class CocoReader {
  public:
-  CocoReader(std::string annotation_file, std::string image_root, const CocoOptions& options)
-      : path_(std::move(annotation_file)), where_("coco: " + path_), options_(options) {
-    dataset_.name = options.name.empty() ? path_ : options.name;
-    dataset_.annotation_file = path_;
-    dataset_.image_root = std::move(image_root);
-  }
+  CocoReader(std::string annotation_file, const CocoOptions& options)
+      : path_(std::move(annotation_file)), where_("coco: " + path_), options_(options) {}
 
-  Dataset read() {
+  IndexedAnnotations read() {
     const MappedFile file = open_file();
     text_ = file.view();
     json::Scanner scanner(text_, where_);
+    // What lies behind is read again from the disk cache where needed: the file need not be in memory as a whole.
+    scanner.on_passed([&file](std::size_t begin, std::size_t end) { file.forget(begin, end); });
     for (const auto& [key, value] : scanner.members()) sections_[key] = value;
     read_categories(scanner);
     read_images(scanner);
@@ -39,7 +40,7 @@ class CocoReader {
     name_keypoints();
     arrange_by_image();
     log_findings();
-    return std::move(dataset_);
+    return {std::move(dataset_), std::move(warnings_)};
   }
 
  private:
@@ -96,12 +97,6 @@ class CocoReader {
       dataset_.class_names.push_back(fields.name);
       if (options_.keypoints && dataset_.keypoint_names.empty() && !fields.keypoints.empty()) take_keypoints(fields);
     }
-    const std::int64_t last = static_cast<std::int64_t>(dataset_.category_ids.size());
-    const bool plain = dataset_.category_ids.front() == 1 && dataset_.category_ids.back() == last;
-    if (!plain && dataset_.name.find("coco") == std::string::npos) {
-      log_warning(kCocoModule,
-                  "Category ids in annotations are not in [1, #categories]! We'll apply a mapping for you.");
-    }
   }
 
   // Keypoint names, and as flip map every pair left_x / right_x.
@@ -129,7 +124,7 @@ class CocoReader {
         const coco::ImageFields fields = parser_.image(element, readable);
         ImageRecord record;
         record.id = fields.id;
-        record.file_name = join_path(dataset_.image_root, fields.file_name);
+        record.file_name = fields.file_name;  // the folder comes later: indices go without it
         record.height = fields.height;
         record.width = fields.width;
         dataset_.records.push_back(std::move(record));
@@ -149,19 +144,56 @@ class CocoReader {
     }
   }
 
-  void read_annotations(json::Scanner& scanner) {
+  // One element of "annotations", parsed.
+  struct ParsedAnnotation {
+    std::string_view element;
+    std::size_t readable = 0;
+    std::size_t number = 0;
     coco::AnnotationFields fields;
+    std::string problem;  // "": none
+  };
+
+  // Finding the elements and taking them is done in file order; between, blocks of them are parsed in parallel.
+  void read_annotations(json::Scanner& scanner) {
+    dataset_.table.reserve_for_text(sections_.at("annotations").size());
+    std::vector<ParsedAnnotation> block(kBlock);
+    std::size_t filled = 0;
     for_each_in(scanner, "annotations", [&](std::string_view element, std::size_t readable, std::size_t number) {
-      try {
-        parser_.annotation(element, readable, fields);
-        take_annotation(fields);
-      } catch (const coco::FieldProblem& problem) {
-        const auto image = parser_.find_integer(element, readable, "image_id");
-        fail<DataError>("{}: {}{}: {}", where_, name_of(element, readable, number, "annotation", "annotations"),
-                        image ? fmt::format(" (image {})", *image) : "", problem.what());
+      ParsedAnnotation& place = block[filled++];
+      place.element = element;
+      place.readable = readable;
+      place.number = number;
+      if (filled == kBlock) take_block(block, std::exchange(filled, 0));
+    });
+    take_block(block, filled);
+    check_unique_ids();
+  }
+
+  void take_block(std::vector<ParsedAnnotation>& block, std::size_t count) {
+    parallel_for(0, static_cast<std::int64_t>(count), kBlock / 16, [&block](std::int64_t begin, std::int64_t end) {
+      coco::ObjectParser parser;
+      for (std::int64_t i = begin; i < end; ++i) {
+        ParsedAnnotation& parsed = block[static_cast<std::size_t>(i)];
+        parsed.problem.clear();
+        try {
+          parser.annotation(parsed.element, parsed.readable, parsed.fields);
+        } catch (const coco::FieldProblem& problem) {
+          parsed.problem = problem.what();
+        }
       }
     });
-    check_unique_ids();
+    for (std::size_t i = 0; i < count; ++i) {
+      ParsedAnnotation& parsed = block[i];
+      try {
+        if (!parsed.problem.empty()) throw coco::FieldProblem(parsed.problem);
+        take_annotation(parsed.fields);
+      } catch (const coco::FieldProblem& problem) {
+        const auto image = parser_.find_integer(parsed.element, parsed.readable, "image_id");
+        fail<DataError>("{}: {}{}: {}", where_,
+                        name_of(parsed.element, parsed.readable, parsed.number, "annotation", "annotations"),
+                        image ? fmt::format(" (image {})", *image) : "", problem.what());
+      }
+    }
   }
 
   void take_annotation(coco::AnnotationFields& fields) {
@@ -226,9 +258,8 @@ class CocoReader {
       return;
     }
     for (std::size_t i = 0; i < keypoint_count_; ++i) dataset_.keypoint_names.push_back(fmt::format("keypoint_{}", i));
-    log_warning(kCocoModule,
-                "{} keypoints have no names in \"categories\": flipping an image will not swap left and right",
-                keypoint_count_);
+    warn("{} keypoints have no names in \"categories\": flipping an image will not swap left and right",
+         keypoint_count_);
   }
 
   void check_unique_ids() {
@@ -236,6 +267,7 @@ class CocoReader {
     std::sort(ids_.begin(), ids_.end());
     const auto twice = std::adjacent_find(ids_.begin(), ids_.end());
     if (twice != ids_.end()) fail<DataError>("{}: annotation {}: the id is used twice", where_, *twice);
+    ids_ = {};
   }
 
   // Rows in the order of the images; within an image, in the order of the file.
@@ -250,26 +282,28 @@ class CocoReader {
       record.first_annotation = begin;
       begin += record.annotation_count;
     }
-    dataset_.table.arrange(order);
+    dataset_.table.arrange(std::move(order));
     dataset_.table.shrink_to_fit();
   }
 
-  void log_findings() const {
+  void log_findings() {
     if (without_polygons_ > 0) {
-      log_warning(
-          kCocoModule,
-          "Filtered out {} instances without valid segmentation: a polygon needs at least 6 numbers and an even "
-          "count; 'fastermask data check' lists them",
+      warn(
+          "Filtered out {} instances without valid segmentation: a polygon needs at least 6 numbers and an even count; "
+          "'fastermask data check' lists them",
           without_polygons_);
     }
     if (dropped_polygons_ > without_polygons_) {
-      log_warning(kCocoModule, "Dropped {} polygons with fewer than 6 numbers or an odd count of them",
-                  dropped_polygons_);
+      warn("Dropped {} polygons with fewer than 6 numbers or an odd count of them", dropped_polygons_);
     }
     if (without_image_ > 0) {
-      log_warning(kCocoModule, "Left out {} annotations of images that {} does not list", without_image_, path_);
+      warn("Left out {} annotations of images that {} does not list", without_image_, path_);
     }
-    log_info(kCocoModule, "Loaded {} images in COCO format from {}", dataset_.records.size(), path_);
+  }
+
+  template <class... Args>
+  void warn(fmt::format_string<Args...> format, Args&&... args) {
+    warnings_.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
 
   std::string path_;
@@ -287,16 +321,68 @@ class CocoReader {
   std::int64_t without_image_ = 0;
   std::int64_t without_polygons_ = 0;
   std::int64_t dropped_polygons_ = 0;
+  std::vector<std::string> warnings_;  // logged when all is read, and again when the index is read instead
 };
+
+std::int64_t coco_clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// The index of a file, where it is large enough and has one.
+bool take_index(const std::vector<std::string>& paths, const std::string& annotation_file, IndexedAnnotations& taken) {
+  return std::any_of(paths.begin(), paths.end(), [&](const std::string& path) {
+    if (!load_annotation_index(path, annotation_file, taken)) return false;
+    log_info(kCocoModule, "Read the index {} of {}", path, annotation_file);
+    return true;
+  });
+}
+
+// Leaves an index in the first place that can be written; a run does not fail for want of one.
+void leave_index(const std::vector<std::string>& paths, const std::string& annotation_file,
+                 const IndexedAnnotations& annotations, std::int64_t read_since_ns) {
+  for (const std::string& path : paths) {
+    try {
+      save_annotation_index(path, annotation_file, annotations, read_since_ns);
+      log_info(kCocoModule, "Wrote the index {}: the next start will not parse {}", path, annotation_file);
+      return;
+    } catch (const Error&) {
+      continue;  // a folder that is not ours to write, or a full disk
+    }
+  }
+}
 
 }  // namespace
 
 Dataset load_coco(const std::string& annotation_file, const std::string& image_root, const CocoOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  Dataset dataset = CocoReader(annotation_file, image_root, options).read();
+  const std::int64_t read_since_ns = coco_clock_ns();
+  std::vector<std::string> index_paths;
+  if (options.index_from_bytes > 0 && options.keypoints && is_file(annotation_file) &&
+      file_size(annotation_file) >= options.index_from_bytes) {
+    index_paths = annotation_index_paths(annotation_file);
+  }
+  IndexedAnnotations read;
+  if (!take_index(index_paths, annotation_file, read)) {
+    read = CocoReader(annotation_file, options).read();
+    leave_index(index_paths, annotation_file, read, read_since_ns);
+  }
+  Dataset& dataset = read.dataset;
+  dataset.name = options.name.empty() ? annotation_file : options.name;
+  dataset.annotation_file = annotation_file;
+  dataset.image_root = image_root;
+  for (ImageRecord& record : dataset.records) record.file_name = join_path(image_root, record.file_name);
+
+  const auto last = static_cast<std::int64_t>(dataset.category_ids.size());
+  const bool plain = dataset.category_ids.front() == 1 && dataset.category_ids.back() == last;
+  if (!plain && dataset.name.find("coco") == std::string::npos) {
+    log_warning(kCocoModule, "Category ids in annotations are not in [1, #categories]! We'll apply a mapping for you.");
+  }
+  for (const std::string& warning : read.warnings) log_warning(kCocoModule, "{}", warning);
+  log_info(kCocoModule, "Loaded {} images in COCO format from {}", dataset.records.size(), annotation_file);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   if (seconds.count() > 1) log_info(kCocoModule, "Loading {} takes {:.2f} seconds.", annotation_file, seconds.count());
-  return dataset;
+  return std::move(dataset);
 }
 
 }  // namespace fastermask

@@ -3,6 +3,7 @@
 // names the file, the annotation and the image.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "fastermask/data/dataset.h"
@@ -12,6 +13,8 @@ namespace fastermask {
 struct CocoOptions {
   std::string name;       // for Dataset::name; "" takes the path
   bool keypoints = true;  // read keypoints where given
+  // Files of at least this size are read from, or leave, an index (annotation_index.h); 0: none.
+  std::int64_t index_from_bytes = 0;
 };
 
 // Images ascending by id; category ids ascending -> 0 .. C-1 (a warning is logged when ids are not 1..C and the name

@@ -200,6 +200,16 @@ void coco_read_keypoints(od::value value, AnnotationFields& fields) {
   }
 }
 
+// LVIS names no files: ".../train2017/000000391895.jpg" is the folder of COCO and the file in it.
+bool take_name_from_url(const std::string& url, std::string& name) {
+  const std::size_t file = url.rfind('/');
+  if (file == std::string::npos || file == 0 || file + 1 == url.size()) return false;
+  const std::size_t folder = url.rfind('/', file - 1);
+  if (folder == std::string::npos) return false;
+  name = url.substr(folder + 1);
+  return true;
+}
+
 void coco_require(bool there, const char* key) {
   if (!there) coco_problem("has no {}", key);
 }
@@ -226,6 +236,7 @@ ImageFields ObjectParser::image(std::string_view object, std::size_t readable) {
   ImageFields fields;
   bool id = false;
   bool file_name = false;
+  std::string url;
   coco_members(document.get_object(), "", [&](std::string_view key, od::value value) {
     if (key == "id") {
       fields.id = coco_integer(value, key);
@@ -233,6 +244,8 @@ ImageFields ObjectParser::image(std::string_view object, std::size_t readable) {
     } else if (key == "file_name") {
       fields.file_name = coco_text(value, key);
       file_name = true;
+    } else if (key == "coco_url" && !value.is_null()) {
+      url = coco_text(value, key);
     } else if (key == "height") {
       fields.height = coco_dimension(value, key);
     } else if (key == "width") {
@@ -240,6 +253,7 @@ ImageFields ObjectParser::image(std::string_view object, std::size_t readable) {
     }
   });
   coco_require(id, "id");
+  if (!file_name) file_name = take_name_from_url(url, fields.file_name);
   coco_require(file_name, "file_name");
   coco_require(fields.height > 0, "height");
   coco_require(fields.width > 0, "width");

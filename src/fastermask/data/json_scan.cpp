@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 
 #include "fastermask/base/error.h"
@@ -18,6 +19,18 @@ constexpr std::array<bool, 256> make_structural() {
 constexpr std::array<bool, 256> kStructural = make_structural();
 
 constexpr std::size_t kMaxDepth = 512;
+constexpr std::size_t kPassedStep = std::size_t{8} << 20;
+
+// True when none of eight characters is structural: braces and brackets have bit 6, which digits, signs and spaces
+// lack.
+bool none_structural(const char* text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  std::uint64_t eight = 0;
+  std::memcpy(&eight, text, 8);
+  const std::uint64_t quotes = eight ^ (kOnes * '"');
+  const bool has_quote = ((quotes - kOnes) & ~quotes & (kOnes * 0x80)) != 0;
+  return (eight & (kOnes * 0x40)) == 0 && !has_quote;
+}
 
 bool is_json_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -67,11 +80,13 @@ void Scanner::skip_nested() {
   std::size_t depth = 0;
   const std::size_t begin = at_;
   do {
+    while (at_ + 8 <= text_.size() && none_structural(text_.data() + at_)) at_ += 8;
     while (at_ < text_.size() && !kStructural[static_cast<unsigned char>(text_[at_])]) ++at_;
     if (at_ >= text_.size()) {
       fail_at(at_, fmt::format("the file ends inside the '{}' of byte {}; was it copied or downloaded completely?",
                                text_[begin], begin));
     }
+    if (at_ - passed_ > kPassedStep) tell_passed();
     const char c = text_[at_];
     if (c == '"') {
       skip_string();
@@ -85,6 +100,11 @@ void Scanner::skip_nested() {
     }
     ++at_;
   } while (depth > 0);
+}
+
+void Scanner::tell_passed() {
+  if (on_passed_ != nullptr) on_passed_(passed_, at_);
+  passed_ = at_;
 }
 
 std::string_view Scanner::take_value() {
@@ -127,6 +147,7 @@ std::vector<std::pair<std::string, std::string_view>> Scanner::members() {
 
 void Scanner::enter_array(std::string_view array) {
   at_ = static_cast<std::size_t>(array.data() - text_.data());
+  passed_ = at_;
   expect('[', "at the beginning of a list");
   first_element_ = true;
 }

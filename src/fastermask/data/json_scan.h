@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,9 @@ class Scanner {
   void enter_array(std::string_view array);
   bool next_element(std::string_view& element);
 
+  // Calls `passed`(begin, end) now and then, with the bytes gone by since the last call. They may be looked at again.
+  void on_passed(std::function<void(std::size_t begin, std::size_t end)> passed) { on_passed_ = std::move(passed); }
+
   [[noreturn]] void fail_at(std::size_t position, const std::string& what) const;
 
  private:
@@ -33,11 +37,14 @@ class Scanner {
   void skip_string();
   void skip_nested();
   std::string_view take_value();
+  void tell_passed();
 
   std::string_view text_;
   std::string where_;
   std::size_t at_ = 0;
   bool first_element_ = true;
+  std::function<void(std::size_t, std::size_t)> on_passed_;
+  std::size_t passed_ = 0;  // up to where on_passed_ was told
 };
 
 }  // namespace fastermask::json

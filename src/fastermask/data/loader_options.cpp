@@ -48,6 +48,7 @@ LoaderOptions make_training_loader_options(const Config& config, int size_divisi
   options.rank = rank;
   options.world_size = world_size;
   options.aspect_grouping = config.dataloader.aspect_ratio_grouping;
+  options.max_bad_share = config.dataloader.max_bad_share;
   if (config.dataloader.sampler_train == "RepeatFactorTrainingSampler") {
     options.repeat_threshold = config.dataloader.repeat_threshold;
     options.repeat_sqrt = config.dataloader.repeat_sqrt;
