@@ -153,8 +153,8 @@ Image resize_bilinear_part(const Image& source, ImageSize size, int y0, int x0, 
     if (part.width == source.width) return resize_height(source, axis, {y0, part.height}, 0);
     return resize_height(crop_image(source, top, x0, {bottom - top, part.width}), axis, {y0, part.height}, top);
   }
-  return resize_height(resize_width(source, size.width, {x0, part.width}, {top, bottom - top}), axis,
-                       {y0, part.height}, top);
+  return resize_height(resize_width(source, size.width, {x0, part.width}, {top, bottom - top}), axis, {y0, part.height},
+                       top);
 }
 
 Image crop_image(const Image& image, int y0, int x0, ImageSize part) {

@@ -13,8 +13,8 @@
 namespace fastermask {
 namespace {
 
-constexpr int kPlaceBits = 10;                             // of a place in fixed point
-constexpr int kFractionBits = 5;                           // of them kept to weigh neighbours
+constexpr int kPlaceBits = 10;    // of a place in fixed point
+constexpr int kFractionBits = 5;  // of them kept to weigh neighbours
 constexpr int kFractionShift = kPlaceBits - kFractionBits;
 constexpr int kFractions = 1 << kFractionBits;
 constexpr int kLargestSide = 32767;
@@ -165,8 +165,7 @@ Rle warp_affine_nearest(const Rle& mask, const AffineMap& map, ImageSize size) {
   if (xywh[2] > 0) {
     const int left = static_cast<int>(xywh[0]);
     const int top = static_cast<int>(xywh[1]);
-    const BitMask part =
-        rle_decode(rle_crop(mask, top, left, static_cast<int>(xywh[3]), static_cast<int>(xywh[2])));
+    const BitMask part = rle_decode(rle_crop(mask, top, left, static_cast<int>(xywh[3]), static_cast<int>(xywh[2])));
     const PixelBox box = moved_box(xywh, map, size);
     const SourcePlaces places(map, size, 1 << (kPlaceBits - 1));
     const std::uint32_t above = static_cast<std::uint32_t>(box.y1);

@@ -183,8 +183,11 @@ TEST(Resize, APartIsThatPartOfTheWhole) {
       }
     }
   }
-  EXPECT_THAT([] { resize_bilinear_part(Image(4, 4), {8, 8}, 4, 4, {5, 4}); },
-              ThrowsMessage<Error>(HasSubstr("must lie in the image of 8 x 8, got 5 x 4 from row 4, column 4")));
+  EXPECT_THAT(
+      [] {
+        resize_bilinear_part(Image(4, 4), {8, 8}, 4, 4, {5, 4});
+      },
+      ThrowsMessage<Error>(HasSubstr("must lie in the image of 8 x 8, got 5 x 4 from row 4, column 4")));
   EXPECT_THAT([] { crop_image(Image(4, 4), 0, 0, {0, 4}); }, ThrowsMessage<Error>(HasSubstr("got 0 x 4")));
 }
 

@@ -68,13 +68,19 @@ TEST(RleGeometry, SubtractLeavesWhatTheOtherDoesNotCover) {
     }
     EXPECT_EQ(rle_subtract(a, b), rle_encode(expected)) << trial;
   }
-  EXPECT_THAT([] { rle_subtract(Rle{2, 3, {6}}, Rle{3, 2, {6}}); },
-              ThrowsMessage<DataError>(HasSubstr("rle_subtract: masks must have one size")));
+  EXPECT_THAT(
+      [] {
+        rle_subtract(Rle{2, 3, {6}}, Rle{3, 2, {6}});
+      },
+      ThrowsMessage<DataError>(HasSubstr("rle_subtract: masks must have one size")));
 }
 
 TEST(RleGeometry, APadTooSmallIsRefused) {
-  EXPECT_THAT([] { rle_pad(Rle{2, 3, {6}}, 1, 0, 2, 3); },
-              ThrowsMessage<Error>(HasSubstr("rle_pad: the mask of 2 x 3 must fit at row 1, column 0 of 2 x 3")));
+  EXPECT_THAT(
+      [] {
+        rle_pad(Rle{2, 3, {6}}, 1, 0, 2, 3);
+      },
+      ThrowsMessage<Error>(HasSubstr("rle_pad: the mask of 2 x 3 must fit at row 1, column 0 of 2 x 3")));
 }
 
 }  // namespace

@@ -74,7 +74,8 @@ const OpenCvCase kOpenCvCases[] = {
 
 TEST(Warp, PicturesEqualOpenCvBitForBit) {
   for (const OpenCvCase& expected : kOpenCvCases) {
-    const Image warped = warp_affine(patterned(expected.from.height, expected.from.width, 3), expected.map, expected.to);
+    const Image warped =
+        warp_affine(patterned(expected.from.height, expected.from.width, 3), expected.map, expected.to);
     EXPECT_EQ(warped.size(), expected.to);
     EXPECT_EQ(fnv(warped.pixels), expected.picture) << expected.map[0];
   }
@@ -107,14 +108,26 @@ TEST(Warp, EmptyMasksStayEmpty) {
 }
 
 TEST(Warp, WrongSizesAreRefused) {
-  EXPECT_THAT([] { warp_affine(Image(), {1, 0, 0, 0, 1, 0}, {4, 4}); },
-              ThrowsMessage<Error>(HasSubstr("warp: the image must have sides from 1 to 32767, got 0 x 0")));
-  EXPECT_THAT([] { warp_affine(Image(4, 4), {1, 0, 0, 0, 1, 0}, {4, 40000}); },
-              ThrowsMessage<Error>(HasSubstr("warp: the new size must have sides from 1 to 32767, got 4 x 40000")));
-  EXPECT_THAT([] { warp_affine(Image(4, 4, 4), {1, 0, 0, 0, 1, 0}, {4, 4}); },
-              ThrowsMessage<Error>(HasSubstr("warp: the image must have 1 or 3 channels, got 4")));
-  EXPECT_THAT([] { warp_affine_nearest(Rle{0, 0, {0}}, {1, 0, 0, 0, 1, 0}, {4, 4}); },
-              ThrowsMessage<Error>(HasSubstr("warp: the mask must have sides from 1 to 32767, got 0 x 0")));
+  EXPECT_THAT(
+      [] {
+        warp_affine(Image(), {1, 0, 0, 0, 1, 0}, {4, 4});
+      },
+      ThrowsMessage<Error>(HasSubstr("warp: the image must have sides from 1 to 32767, got 0 x 0")));
+  EXPECT_THAT(
+      [] {
+        warp_affine(Image(4, 4), {1, 0, 0, 0, 1, 0}, {4, 40000});
+      },
+      ThrowsMessage<Error>(HasSubstr("warp: the new size must have sides from 1 to 32767, got 4 x 40000")));
+  EXPECT_THAT(
+      [] {
+        warp_affine(Image(4, 4, 4), {1, 0, 0, 0, 1, 0}, {4, 4});
+      },
+      ThrowsMessage<Error>(HasSubstr("warp: the image must have 1 or 3 channels, got 4")));
+  EXPECT_THAT(
+      [] {
+        warp_affine_nearest(Rle{0, 0, {0}}, {1, 0, 0, 0, 1, 0}, {4, 4});
+      },
+      ThrowsMessage<Error>(HasSubstr("warp: the mask must have sides from 1 to 32767, got 0 x 0")));
 }
 
 }  // namespace
