@@ -2,6 +2,7 @@
 #include "fastermask/cli/data_stats_page.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
@@ -61,7 +62,14 @@ std::string card(const char* title, const std::string& content, bool wide = fals
                      wide ? " wide" : "", title, content);
 }
 
-// A histogram's bars, labelled with where each begins.
+// 0.25 as 1/4, 8 as 8; "" for what is no power of two.
+std::string octave_label(double edge) {
+  const double octave = std::log2(edge);
+  if (std::abs(octave - std::round(octave)) > 1e-6) return "";
+  return edge < 1 ? fmt::format("1/{:.0f}", 1 / edge) : fmt::format("{:.0f}", edge);
+}
+
+// A histogram's bars: with their range below, or, where edges are powers of two and more, with those at the bins' ends.
 std::string histogram_chart(const Histogram& histogram, const std::string& x_title, bool whole_numbers) {
   std::vector<SvgBar> bars;
   for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
@@ -73,7 +81,7 @@ std::string histogram_chart(const Histogram& histogram, const std::string& x_tit
       bar.label = high - low > 1 ? fmt::format("{:.0f}-{:.0f}", low, high - 1) : fmt::format("{:.0f}", low);
       bar.title = fmt::format("{}: {}", bar.label, histogram.counts[i]);
     } else {
-      bar.label = fmt::format("{:.3g}", low);
+      bar.label = octave_label(low);
       bar.title = fmt::format("{:.3g} to {:.3g}: {}", low, high, histogram.counts[i]);
     }
     bars.push_back(std::move(bar));
@@ -82,7 +90,7 @@ std::string histogram_chart(const Histogram& histogram, const std::string& x_tit
   const auto filled = [](const SvgBar& bar) { return bar.value > 0; };
   bars.erase(std::find_if(bars.rbegin(), bars.rend(), filled).base(), bars.end());
   bars.erase(bars.begin(), std::find_if(bars.begin(), bars.end(), filled));
-  return "<div class=\"plot\">" + svg_bars(bars, x_title) + "</div>\n";
+  return "<div class=\"plot\">" + svg_bars(bars, x_title, !whole_numbers) + "</div>\n";
 }
 
 std::string distribution_row(const char* title, const Distribution& values) {
@@ -133,8 +141,8 @@ std::string classes_table(const DatasetStats& stats, const std::optional<AnchorS
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return stats.classes[a].instances > stats.classes[b].instances;
   });
-  std::string out = "<div class=\"scroll\"><table><thead><tr><th>class<th>instances<th>images<th>median side, px";
-  if (anchors) out += fmt::format("<th>best anchor &ge; {:g}", anchors->positive);
+  std::string out = "<div class=\"scroll\"><table><thead><tr><th>class<th>instances<th>images<th>median px";
+  if (anchors) out += fmt::format("<th>anchor &ge; {:g}", anchors->positive);
   out += "</tr></thead>\n";
   for (const std::size_t c : order) {
     const ClassStats& of_class = stats.classes[c];

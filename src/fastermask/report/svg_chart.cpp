@@ -46,13 +46,9 @@ std::string svg_grid_line(double y, double right, const std::string& label) {
 
 }  // namespace
 
-std::string svg_bars(const std::vector<SvgBar>& bars, const std::string& x_title) {
+std::string svg_bars(const std::vector<SvgBar>& bars, const std::string& x_title, bool labels_at_edges) {
   double largest = 0;
-  std::size_t longest = 1;
-  for (const SvgBar& bar : bars) {
-    largest = std::max(largest, bar.value);
-    longest = std::max(longest, bar.label.size());
-  }
+  for (const SvgBar& bar : bars) largest = std::max(largest, bar.value);
   const double step = round_step(largest);
   const double top = std::max(std::ceil(largest / step), 1.0) * step;
   const double right = kChartWidth - 8;
@@ -62,8 +58,7 @@ std::string svg_bars(const std::vector<SvgBar>& bars, const std::string& x_title
     out += svg_grid_line(kChartBottom - height_of(value), right, fmt::format("{:g}", value));
   }
   const double slot = (right - kChartLeft) / static_cast<double>(std::max<std::size_t>(bars.size(), 1));
-  const double label_width = static_cast<double>(longest) * kLetterWidth + 6;
-  const std::size_t every = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(label_width / slot)));
+  double free_from = 0;  // where the next label may begin
   for (std::size_t i = 0; i < bars.size(); ++i) {
     const double x = kChartLeft + slot * static_cast<double>(i);
     out += fmt::format(
@@ -71,7 +66,11 @@ std::string svg_bars(const std::vector<SvgBar>& bars, const std::string& x_title
         "</rect>\n",
         x + slot * 0.08, kChartBottom - height_of(bars[i].value), slot * 0.84, height_of(bars[i].value),
         escape_html(bars[i].title));
-    if (i % every == 0) out += svg_text(x + slot / 2, kChartBottom + 17, "middle", bars[i].label);
+    const double middle = labels_at_edges ? x : x + slot / 2;
+    const double half_width = static_cast<double>(bars[i].label.size()) * kLetterWidth / 2;
+    if (bars[i].label.empty() || middle - half_width < free_from) continue;
+    out += svg_text(middle, kChartBottom + 17, "middle", bars[i].label);
+    free_from = middle + half_width + 4;
   }
   out += svg_text((kChartLeft + right) / 2, kChartHeight - 6, "middle", x_title);
   return out + "</svg>\n";

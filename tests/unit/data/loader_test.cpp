@@ -241,6 +241,28 @@ TEST(TrainingLoader, ABadPictureIsReplacedTheSameWayEveryTime) {
   }
 }
 
+TEST(TrainingLoader, ABadPictureToPasteFromIsNamedAndPassedOver) {
+  const TemporaryFolder folder;
+  auto dataset = make_pictures(folder, 6);
+  dataset->table = AnnotationTable();
+  for (std::size_t i = 0; i < 6; ++i) {
+    AnnotationRow row;
+    row.xywh = {1, 2, 5, 6};
+    row.kind = SegmentationKind::polygons;
+    dataset->table.add(row, Polygons{{1, 2, 6, 2, 6, 8, 1, 8}}, {});
+  }
+  std::ofstream(dataset->records[3].file_name, std::ios::trunc) << "no picture";
+  LoaderOptions options = small_options(0);
+  options.max_bad_share = 0.2;
+  options.mapper.masks = true;
+  options.mapper.augmentation.list = parse_augmentations({"FixedSizeCrop((32, 32))", "CopyPaste(prob=1)"});
+  const std::vector<std::uint64_t> expected = hashes_of(dataset, options, 10);
+  options.threads = 2;
+  EXPECT_EQ(hashes_of(dataset, options, 10), expected);
+  options.max_bad_share = 0.1;  // one of six is too many
+  EXPECT_THAT(message_of<DataError>([&] { hashes_of(dataset, options, 10); }), HasSubstr("3.png"));
+}
+
 TEST(TrainingLoader, TooManyBadPicturesStopTheRunAndAreNamed) {
   const TemporaryFolder folder;
   const auto dataset = make_pictures(folder, 10);
