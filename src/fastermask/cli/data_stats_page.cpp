@@ -19,7 +19,7 @@ constexpr std::size_t kPagePictures = 12;
 
 // What the report's style lacks: pictures that are no buttons, and charts that do not react.
 constexpr const char* kStatsStyle =
-    ".plot svg { cursor: default; }\n"
+    ".plot svg { cursor: default; height: auto; }\n"
     "figure { margin: 0; border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }\n"
     "figcaption { padding: 7px 10px; font-size: 13px; overflow-wrap: anywhere; }\n"
     "p.soft { margin: 0 0 6px; }\n";
@@ -109,7 +109,7 @@ std::string distributions_table(const DatasetStats& stats) {
 
 std::string anchors_content(const AnchorStatistics& anchors) {
   std::vector<SvgLine> lines;
-  std::string table = "<table><thead><tr><th>boxes<th>number<th>mean best IoU";
+  std::string table = "<div class=\"scroll\"><table><thead><tr><th>boxes<th>number<th>mean best IoU";
   table += fmt::format("<th>IoU &ge; 0.5<th>IoU &ge; {:g}</tr></thead>\n", anchors.positive);
   const auto share_at = [&](const AnchorStatistics::Group& group, double threshold) {
     std::size_t nearest = 0;
@@ -128,7 +128,7 @@ std::string anchors_content(const AnchorStatistics& anchors) {
              "Small is under 32 x 32 pixels of the network's input, large from 96 x 96.</p>\n",
              escape_html(anchors.anchors)) +
          "<div class=\"plot\">" + svg_share_lines(anchors.thresholds, lines, "IoU with the best anchor") + "</div>\n" +
-         table + "</table>\n";
+         table + "</table></div>\n";
 }
 
 std::string classes_table(const DatasetStats& stats, const std::optional<AnchorStatistics>& anchors) {

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
+
+#include "fastermask/kernels/colour_isa.h"
 
 namespace fastermask {
 namespace {
@@ -17,12 +18,8 @@ std::uint8_t clip_and_cut(T value) {
 }  // namespace
 
 void scale_colours(Image& image, double weight, double offset) {
-  ColourTable table{};
-  for (std::size_t p = 0; p < table.size(); ++p) {
-    const float scaled = static_cast<float>(weight) * static_cast<float>(p);
-    table[p] = clip_and_cut(static_cast<float>(offset) + scaled);
-  }
-  for (std::uint8_t& pixel : image.pixels) pixel = table[pixel];
+  static const auto scale = FASTERMASK_PICK_COPY(scale_bytes, best_isa());
+  scale(image.pixels.data(), image.pixels.size(), static_cast<float>(weight), static_cast<float>(offset));
 }
 
 void shift_colours(Image& image, const std::array<double, 3>& offset) {
@@ -38,8 +35,8 @@ void shift_colours(Image& image, const std::array<double, 3>& offset) {
 
 double mean_colour(const Image& image) {
   if (image.pixels.empty()) return 0;
-  const std::uint64_t sum = std::accumulate(image.pixels.begin(), image.pixels.end(), std::uint64_t{0});
-  return static_cast<double>(sum) / static_cast<double>(image.pixels.size());
+  static const auto sum = FASTERMASK_PICK_COPY(sum_bytes, best_isa());
+  return static_cast<double>(sum(image.pixels.data(), image.pixels.size())) / static_cast<double>(image.pixels.size());
 }
 
 void saturate_colours(Image& image, double weight, bool red_first) {

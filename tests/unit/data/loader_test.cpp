@@ -8,6 +8,7 @@
 
 #include "fastermask/data/batch_plan.h"
 #include "fastermask/data/catalog.h"
+#include "fastermask/data/sampler.h"
 #include "fastermask/data/synth.h"
 #include "unit/data/data_fixture.h"
 
@@ -328,6 +329,21 @@ TEST(InferenceLoader, GoesOverTheImagesOnceInOrder) {
     EXPECT_THAT(ids, testing::ElementsAre(101, 102, 103, 104, 105));
     EXPECT_FALSE(loader.next(batch));
   }
+}
+
+TEST(InferenceLoader, ShardsTogetherGoOverAllImagesOnceInOrder) {
+  const TemporaryFolder folder;
+  const auto dataset = make_pictures(folder, 7);
+  std::vector<std::int64_t> ids;
+  for (int rank = 0; rank < 3; ++rank) {
+    const auto [begin, end] = inference_shard(7, rank, 3);
+    LoaderOptions options;
+    options.mapper.augmentation.min_sizes = {0};
+    InferenceLoader loader(dataset, options, begin, end);
+    Batch batch;
+    while (loader.next(batch)) ids.insert(ids.end(), batch.image_ids.begin(), batch.image_ids.end());
+  }
+  EXPECT_EQ(ids, (std::vector<std::int64_t>{100, 101, 102, 103, 104, 105, 106}));
 }
 
 TEST(InferenceLoader, ABadPictureIsAnError) {

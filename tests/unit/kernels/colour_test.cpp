@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "fastermask/kernels/colour_isa.h"
+
 namespace fastermask {
 namespace {
 
@@ -25,6 +29,28 @@ TEST(Colour, ScalingClipsAndCuts) {
   image = colour_pixels({0, 100, 255});
   scale_colours(image, 2, -100.5);  // -100.5, 99.5, 409.5
   EXPECT_THAT(image.pixels, ElementsAre(0, 99, 255));
+}
+
+TEST(Colour, AllCopiesScaleAndSumAlike) {
+  std::vector<std::uint8_t> all(70000);
+  std::uint64_t expected_sum = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) expected_sum += all[i] = static_cast<std::uint8_t>(i * 7 / 3);
+  for (const float weight : {0.0f, 0.3f, 1.0f, 1.7f, 300.0f}) {
+    for (const float offset : {-90.25f, 0.0f, 61.5f, 400.0f}) {
+      std::vector<std::uint8_t> expected;
+      for (const std::uint8_t pixel : all) {
+        const float scaled = weight * static_cast<float>(pixel);
+        expected.push_back(static_cast<std::uint8_t>(std::min(std::max(offset + scaled, 0.0f), 255.0f)));
+      }
+      for (const Isa isa : {Isa::generic, Isa::avx2, Isa::avx512}) {
+        if (isa > best_isa()) continue;
+        std::vector<std::uint8_t> got = all;
+        FASTERMASK_PICK_COPY(scale_bytes, isa)(got.data(), got.size(), weight, offset);
+        EXPECT_EQ(got, expected) << weight << ' ' << offset;
+        EXPECT_EQ(FASTERMASK_PICK_COPY(sum_bytes, isa)(all.data(), all.size()), expected_sum);
+      }
+    }
+  }
 }
 
 TEST(Colour, ShiftsAreOfTheirChannel) {
