@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fastermask/base/error.h"
+#include "fastermask/base/random.h"
 #include "fastermask/config/augmentation_call.h"
 #include "fastermask/config/augmentation_spec.h"
 #include "fastermask/config/load.h"
@@ -147,6 +148,28 @@ TEST(AugmentationSpecs, MistakesAreFoundWhenTheConfigIsLoaded) {
         load_config("", {"INPUT.AUGMENTATIONS", "RandomFlip(3)"});
       },
       testing::ThrowsMessage<ConfigError>(HasSubstr("must be in [0, 1], got 3.0 (command line)")));
+}
+
+TEST(AugmentationSpecs, NoTextDoesMoreThanBeingRefused) {
+  const std::vector<std::string> pieces = {"RandomFlip", "RandomApply", "RandomCrop", "(",  ")",    "[",    "]",
+                                           ",",          "=",           "'",          "\"", "prob", "1",    "-",
+                                           ".",          " ",           "relative",   "T.", "None", "1e999"};
+  int accepted = 0;
+  for (std::uint64_t trial = 0; trial < 20000; ++trial) {
+    Random random(1, RandomPurpose::test, trial);
+    std::string text = trial % 2 == 0 ? "RandomFlip(" : "";
+    for (std::int64_t i = random.uniform_int(12); i >= 0; --i) {
+      text += pieces[static_cast<std::size_t>(random.uniform_int(static_cast<std::int64_t>(pieces.size())))];
+    }
+    if (trial % 4 == 0) text += ")";
+    try {
+      parse_augmentations({text});
+      ++accepted;
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("INPUT.AUGMENTATIONS[0]"));
+    }
+  }
+  EXPECT_GT(accepted, 0);
 }
 
 TEST(AugmentationCalls, AreSplitOutsideOfBracketsAndQuotes) {
