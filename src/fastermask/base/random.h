@@ -19,6 +19,8 @@ enum class RandomPurpose : std::uint32_t {
   proposal_sampling = 5,
   synthetic_scene = 6,
   replacement = 7,
+  copy_paste = 8,
+  subset = 9,
   test = 100,
 };
 

@@ -18,7 +18,8 @@ struct ConfigValue {
 };
 
 // Reads a Python literal as Python's ast.literal_eval does, as far as configs need it: numbers, strings, True, False,
-// None, lists, tuples (with or without parentheses), nested. Nothing for any other text.
+// None, lists, tuples (with or without parentheses), nested. Beyond Python, a call whose name begins with a capital,
+// RandomFlip(prob=0.5), is a word as it stands (the entries of INPUT.AUGMENTATIONS). Nothing for any other text.
 std::optional<ConfigValue> parse_python_literal(std::string_view text);
 
 // True when the text is a whole number in Python's notation (1_000 and 0x10 included), or a float in Python's or YAML's

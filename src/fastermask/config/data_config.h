@@ -32,6 +32,7 @@ struct InputConfig {
   std::string format = "BGR";
   std::string mask_format = "polygon";
   std::vector<int> fix_shape;
+  std::vector<std::string> augmentations;
 
   template <class V>
   void visit(V& v) {
@@ -49,6 +50,9 @@ struct InputConfig {
     v("MASK_FORMAT", mask_format, one_of({"polygon", "bitmask"}), "how ground-truth masks are kept in training");
     v("FIX_SHAPE", fix_shape, at_least(1).bare().not_in_detectron2(),
       "(width, height) that every training image is padded to; []: only as far as the batch needs");
+    v("AUGMENTATIONS", augmentations, any().not_in_detectron2(),
+      "augmentations of training images in order, such as `RandomFlip(prob=0.5)`; with any, MIN_SIZE_TRAIN, "
+      "MIN_SIZE_TRAIN_SAMPLING, MAX_SIZE_TRAIN, RANDOM_FLIP and CROP are not used. See the end of this page");
   }
 };
 
@@ -79,6 +83,7 @@ struct DataLoaderConfig {
   std::string sampler_train = "TrainingSampler";
   double repeat_threshold = 0.0;
   bool repeat_sqrt = true;
+  double random_subset_ratio = 1.0;
   bool filter_empty_annotations = true;
   double max_bad_share = 0.1;
 
@@ -87,10 +92,15 @@ struct DataLoaderConfig {
     v("NUM_WORKERS", num_workers, at_least(0), "threads that read and augment images; 0: the training thread itself");
     v("ASPECT_RATIO_GROUPING", aspect_ratio_grouping, any(),
       "batches of wide images and of tall images, so that less is padded");
-    v("SAMPLER_TRAIN", sampler_train, component({"TrainingSampler", "RepeatFactorTrainingSampler"}),
-      "order of the training images; RepeatFactorTrainingSampler repeats images with rare classes");
+    v("SAMPLER_TRAIN", sampler_train,
+      component({"TrainingSampler", "RepeatFactorTrainingSampler", "ClassAwareSampler", "RandomSubsetTrainingSampler"}),
+      "order of the training images; RepeatFactorTrainingSampler repeats images with rare classes; ClassAwareSampler "
+      "draws a class, all alike, and then an image that has it; RandomSubsetTrainingSampler keeps to a random part of "
+      "the images");
     v("REPEAT_THRESHOLD", repeat_threshold, at_least(0), "share of images below which a class is rare");
     v("REPEAT_SQRT", repeat_sqrt, any(), "repeat by the square root of REPEAT_THRESHOLD / share, not by the ratio");
+    v("RANDOM_SUBSET_RATIO", random_subset_ratio, in_range(0, 1).not_in_detectron2(),
+      "share of the images that RandomSubsetTrainingSampler keeps to");
     v("FILTER_EMPTY_ANNOTATIONS", filter_empty_annotations, any(), "leave images without objects out of training");
     v("MAX_BAD_SHARE", max_bad_share, in_range(0, 1).not_in_detectron2(),
       "share of the training images that may prove unreadable: each is logged and replaced; beyond it the run stops");

@@ -8,6 +8,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"
 #include "fastermask/base/text.h"
+#include "fastermask/config/augmentation_spec.h"
 #include "fastermask/config/keys.h"
 #include "fastermask/config/yaml_source.h"
 
@@ -213,6 +214,7 @@ void check_relations(const ConfigMerger& merger, const Config& config) {
                   fmt::format("must have 2 entries when INPUT.MIN_SIZE_TRAIN_SAMPLING is range, got {}",
                               config.input.min_size_train.size()));
   }
+  parse_augmentations(config.input.augmentations, merger.where("INPUT.AUGMENTATIONS"));
   if (!config.input.fix_shape.empty() && config.input.fix_shape.size() != 2) {
     fail_relation(merger, "INPUT.FIX_SHAPE",
                   fmt::format("must be (width, height) or empty, got {} numbers", config.input.fix_shape.size()));

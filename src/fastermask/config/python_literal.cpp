@@ -2,6 +2,7 @@
 #include <cctype>
 #include <cstdint>
 
+#include "fastermask/config/augmentation_call.h"
 #include "fastermask/config/config_value.h"
 
 namespace fastermask {
@@ -114,6 +115,10 @@ class PythonLiteralReader {
       ++position_;
     }
     value = {};
+    if (begin < text_.size() && std::isupper(static_cast<unsigned char>(text_[begin]))) {
+      const std::size_t length = leading_call_length(text_.substr(begin));
+      if (length > 0) return read_call(value, begin, length);
+    }
     value.text = std::string(text_.substr(begin, position_ - begin));
     if (value.text == "None") {
       value.text.clear();
@@ -125,6 +130,14 @@ class PythonLiteralReader {
     const bool digits = value.text.find_first_of("0123456789") != std::string::npos;
     return value.text == "True" || value.text == "False" || parse_integer(value.text, integer) ||
            (digits && parse_real(value.text, real));
+  }
+
+  // A call, RandomFlip(prob=0.5), is a word with all that is in its brackets: the entries of INPUT.AUGMENTATIONS.
+  bool read_call(ConfigValue& value, std::size_t begin, std::size_t length) {
+    value.kind = ConfigValue::Kind::word;
+    value.text = std::string(text_.substr(begin, length));
+    position_ = begin + length;
+    return true;
   }
 
   std::string_view text_;

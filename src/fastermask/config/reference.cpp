@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "fastermask/base/text.h"
+#include "fastermask/config/augmentation_spec.h"
 #include "fastermask/config/keys.h"
 #include "fastermask/config/load.h"
 
@@ -41,6 +42,15 @@ tuples are the same, whole numbers do for numbers, and a single value does for a
 `fastermask info config --config-file FILE [KEY VALUE ...]`; `--diff` shows only what differs from the defaults.
 )md";
 
+constexpr const char* kAugmentationsHead = R"md(
+## Entries of INPUT.AUGMENTATIONS
+
+Names and parameters are those of detectron2's `T.*`, in the same order. An entry is a call as Python writes it; words
+need no quotes. On the command line: `INPUT.AUGMENTATIONS '[RandomFlip(), RandomRotation([-10, 10])]'`. What they do to
+boxes, masks and keypoints, with examples: [augmentations](augmentations.md).
+
+)md";
+
 // The section a key is in: MODEL.RPN for MODEL.RPN.NMS_THRESH, "" for SEED.
 std::string section_of(const std::string& key) {
   const std::size_t dot = key.rfind('.');
@@ -76,7 +86,7 @@ std::string config_reference_markdown() {
                           key.doc);
     }
   }
-  return page;
+  return page + kAugmentationsHead + augmentation_reference_markdown();
 }
 
 }  // namespace fastermask

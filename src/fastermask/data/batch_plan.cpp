@@ -6,7 +6,7 @@
 
 namespace fastermask {
 
-BatchPlanner::BatchPlanner(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const TrainingSampler> sampler,
+BatchPlanner::BatchPlanner(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const SampleStream> sampler,
                            int batch_size, bool aspect_grouping, int rank, int world_size)
     : dataset_(std::move(dataset)),
       sampler_(std::move(sampler)),

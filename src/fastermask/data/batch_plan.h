@@ -23,14 +23,14 @@ using BatchPlan = std::vector<BatchSlot>;
 // a pile is full. detectron2 data/common.py AspectRatioGroupedDataset. To begin at iteration k, call next() k times.
 class BatchPlanner {
  public:
-  BatchPlanner(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const TrainingSampler> sampler, int batch_size,
+  BatchPlanner(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const SampleStream> sampler, int batch_size,
                bool aspect_grouping, int rank, int world_size);
 
   BatchPlan next();
 
  private:
   std::shared_ptr<const Dataset> dataset_;
-  std::shared_ptr<const TrainingSampler> sampler_;
+  std::shared_ptr<const SampleStream> sampler_;
   std::size_t batch_size_;
   bool aspect_grouping_;
   std::int64_t position_;

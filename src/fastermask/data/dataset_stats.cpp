@@ -5,8 +5,6 @@
 #include <numeric>
 #include <set>
 
-#include "fastermask/kernels/resize.h"
-
 namespace fastermask {
 namespace {
 
@@ -35,27 +33,35 @@ Distribution distribution_of(std::vector<double> values) {
   return out;
 }
 
-// IoU of a box with the best of the default anchors when both have the same centre.
-double best_anchor_fit(double width, double height) {
-  double best = 0;
-  for (const double side : {32.0, 64.0, 128.0, 256.0, 512.0}) {
-    for (const double ratio : {0.5, 1.0, 2.0}) {
-      const double anchor_width = std::sqrt(side * side / ratio);
-      const double anchor_height = anchor_width * ratio;
-      const double both = std::min(width, anchor_width) * std::min(height, anchor_height);
-      best = std::max(best, both / (width * height + side * side - both));
-    }
+// Counts values by edges that rise.
+Histogram histogram_of(const std::vector<double>& values, std::vector<double> edges) {
+  Histogram histogram;
+  histogram.counts.assign(edges.size() - 1, 0);
+  for (const double value : values) {
+    const auto above = std::upper_bound(edges.begin(), edges.end(), value);
+    const std::ptrdiff_t bin = std::clamp<std::ptrdiff_t>(above - edges.begin() - 1, 0,
+                                                          static_cast<std::ptrdiff_t>(histogram.counts.size()) - 1);
+    ++histogram.counts[static_cast<std::size_t>(bin)];
   }
-  return best;
+  histogram.edges = std::move(edges);
+  return histogram;
+}
+
+// Images by their number of instances.
+Histogram instances_histogram(const std::vector<double>& counts) {
+  std::vector<double> edges = {0, 1, 2, 3, 4, 5};
+  const double most = counts.empty() ? 0 : *std::max_element(counts.begin(), counts.end());
+  while (edges.back() <= most) edges.push_back((edges.back() - 1) * 2 + 1);
+  return histogram_of(counts, std::move(edges));
 }
 
 // Collects the values of a data set, image by image.
 struct StatsCollector {
   DatasetStats stats;
-  std::vector<double> widths, heights, counts, sides, aspects, fits;
+  std::vector<double> widths, heights, counts, sides, aspects;
   std::vector<std::vector<double>> class_sides;  // [C]
 
-  void add_instance(const ImageRecord& record, const AnnotationRow& row) {
+  void add_instance(const AnnotationRow& row) {
     const double width = row.xywh[2];
     const double height = row.xywh[3];
     ++stats.instances;
@@ -67,8 +73,6 @@ struct StatsCollector {
     sides.push_back(std::sqrt(width * height));
     class_sides[static_cast<std::size_t>(row.category)].push_back(sides.back());
     aspects.push_back(height / width);
-    const ImageSize resized = resize_shortest_edge_size(record.size(), 800, 1333);
-    fits.push_back(best_anchor_fit(width * resized.width / record.width, height * resized.height / record.height));
   }
 
   void add_image(const Dataset& dataset, const ImageRecord& record) {
@@ -89,21 +93,21 @@ struct StatsCollector {
       stats.with_keypoints += dataset.table.visible_keypoints(row) > 0;
       ++instances;
       present.insert(row.category);
-      add_instance(record, row);
+      add_instance(row);
     }
     for (const int category : present) ++stats.classes[static_cast<std::size_t>(category)].images;
     stats.empty_images += instances == 0;
     counts.push_back(instances);
   }
-
-  double share_of_fits(double iou) const {
-    if (fits.empty()) return 0;
-    const auto good = std::count_if(fits.begin(), fits.end(), [iou](double fit) { return fit >= iou; });
-    return static_cast<double>(good) / static_cast<double>(fits.size());
-  }
 };
 
 }  // namespace
+
+Histogram octave_histogram(const std::vector<double>& values, int low, int high, int steps) {
+  std::vector<double> edges;
+  for (int step = low * steps; step <= high * steps; ++step) edges.push_back(std::exp2(1.0 * step / steps));
+  return histogram_of(values, std::move(edges));
+}
 
 DatasetStats compute_dataset_stats(const Dataset& dataset) {
   StatsCollector collector;
@@ -116,6 +120,9 @@ DatasetStats compute_dataset_stats(const Dataset& dataset) {
   collector.class_sides.resize(dataset.class_names.size());
   for (const ImageRecord& record : dataset.records) collector.add_image(dataset, record);
   DatasetStats& stats = collector.stats;
+  stats.object_sides = octave_histogram(collector.sides, 0, 11, 2);
+  stats.object_aspects = octave_histogram(collector.aspects, -4, 4, 2);
+  stats.instances_images = instances_histogram(collector.counts);
   stats.image_width = distribution_of(std::move(collector.widths));
   stats.image_height = distribution_of(std::move(collector.heights));
   stats.instances_per_image = distribution_of(std::move(collector.counts));
@@ -124,8 +131,6 @@ DatasetStats compute_dataset_stats(const Dataset& dataset) {
   for (std::size_t c = 0; c < stats.classes.size(); ++c) {
     stats.classes[c].object_side = distribution_of(std::move(collector.class_sides[c]));
   }
-  stats.anchor_fit_50 = collector.share_of_fits(0.5);
-  stats.anchor_fit_70 = collector.share_of_fits(0.7);
   return std::move(collector.stats);
 }
 

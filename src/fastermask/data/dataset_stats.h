@@ -20,6 +20,15 @@ struct Distribution {
   double mean = 0;
 };
 
+// How many values lie in [edges[i], edges[i + 1]); those beyond the ends count in the first and the last.
+struct Histogram {
+  std::vector<double> edges;         // [bins + 1], rising
+  std::vector<std::int64_t> counts;  // [bins]
+};
+
+// The values in bins that double in width: from 2^low to 2^high, `steps` bins for each doubling.
+Histogram octave_histogram(const std::vector<double>& values, int low, int high, int steps);
+
 struct ClassStats {
   std::string name;
   std::int64_t category_id = 0;  // in the JSON
@@ -45,12 +54,10 @@ struct DatasetStats {
   Distribution instances_per_image;
   Distribution object_side;    // square root of the box's area, pixels of the original image
   Distribution object_aspect;  // box height / width
+  Histogram object_sides;      // 1 to 2048 pixels, two bins a doubling
+  Histogram object_aspects;    // 1/16 to 16, two bins a doubling
+  Histogram instances_images;  // images by their number of instances: 0, 1, 2, 3, 4, 5-8, 9-16, ...
   std::vector<ClassStats> classes;
-
-  // How well the default FPN anchors (32 to 512 pixels; ratios 0.5, 1, 2) fit the objects of images resized to short
-  // edge 800, at most 1333: shares of objects whose best-fitting anchor, centred on them, has at least this IoU.
-  double anchor_fit_50 = 0;
-  double anchor_fit_70 = 0;
 };
 
 DatasetStats compute_dataset_stats(const Dataset& dataset);

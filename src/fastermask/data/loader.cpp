@@ -50,6 +50,9 @@ class TrainingJob : public LoaderJob {
     for (std::uint64_t attempt = 1;; ++attempt) {
       try {
         samples_[i] = make_sample(slot.position, record);
+        for (UnusableSource& source : samples_[i].unusable) {
+          bad_[i].push_back({source.record, std::move(source.reason)});
+        }
         return;
       } catch (const DataError& error) {
         bad_[i].push_back({record, error.what()});
@@ -177,7 +180,12 @@ int jobs_ahead(const LoaderOptions& options) {
   return std::max(options.prefetch, 0) + (options.threads + options.batch_size - 1) / options.batch_size;
 }
 
-std::shared_ptr<const TrainingSampler> make_training_sampler(const Dataset& dataset, const LoaderOptions& options) {
+std::shared_ptr<const SampleStream> make_training_sampler(const Dataset& dataset, const LoaderOptions& options) {
+  if (options.class_aware) return std::make_shared<ClassAwareSampler>(dataset, options.seed);
+  if (options.subset_ratio < 1) {
+    return std::make_shared<RandomSubsetSampler>(static_cast<std::int64_t>(dataset.records.size()),
+                                                 options.subset_ratio, options.seed, options.shuffle);
+  }
   if (options.repeat_threshold > 0) {
     return std::make_shared<TrainingSampler>(repeat_factors(dataset, options.repeat_threshold, options.repeat_sqrt),
                                              options.seed, options.shuffle);

@@ -48,6 +48,8 @@ struct LoaderOptions {
   std::vector<float> pixel_std = {1, 1, 1};
   double repeat_threshold = 0;  // > 0: RepeatFactorTrainingSampler
   bool repeat_sqrt = true;
+  bool class_aware = false;    // ClassAwareSampler
+  double subset_ratio = 1;     // < 1: RandomSubsetSampler
   double max_bad_share = 0.1;  // training stops when more than this share of the data set proved unreadable
   MapperOptions mapper;
 };

@@ -1,5 +1,7 @@
 // LoaderOptions from the config.
 #include "fastermask/base/error.h"
+#include "fastermask/base/log.h"
+#include "fastermask/base/text.h"
 #include "fastermask/data/loader.h"
 
 namespace fastermask {
@@ -15,6 +17,24 @@ CropMode parse_crop(const CropConfig& crop) {
   if (crop.type == "relative") return CropMode::relative;
   if (crop.type == "relative_range") return CropMode::relative_range;
   return crop.type == "absolute" ? CropMode::absolute : CropMode::absolute_range;
+}
+
+// Proposals from files are resized and mirrored with their picture, and nothing else.
+void check_proposals_follow(const std::vector<AugmentationSpec>& list) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto& value = list[i].value;
+    const auto* flip = std::get_if<RandomFlipSpec>(&value);
+    const bool follows =
+        std::holds_alternative<ResizeSpec>(value) || std::holds_alternative<ResizeShortestEdgeSpec>(value) ||
+        std::holds_alternative<ResizeScaleSpec>(value) || (flip != nullptr && flip->horizontal) ||
+        std::holds_alternative<RandomBrightnessSpec>(value) || std::holds_alternative<RandomContrastSpec>(value) ||
+        std::holds_alternative<RandomSaturationSpec>(value) || std::holds_alternative<RandomLightingSpec>(value);
+    if (follows) continue;
+    fail<ConfigError>(
+        "config: INPUT.AUGMENTATIONS[{}]: {}: not supported together with MODEL.LOAD_PROPOSALS, whose boxes follow "
+        "resizing, horizontal flips and colours alone",
+        i, std::visit([](const auto& spec) { return spec.kName; }, value));
+  }
 }
 
 LoaderOptions common_loader_options(const Config& config, int size_divisibility) {
@@ -53,6 +73,10 @@ LoaderOptions make_training_loader_options(const Config& config, int size_divisi
     options.repeat_threshold = config.dataloader.repeat_threshold;
     options.repeat_sqrt = config.dataloader.repeat_sqrt;
   }
+  options.class_aware = config.dataloader.sampler_train == "ClassAwareSampler";
+  if (config.dataloader.sampler_train == "RandomSubsetTrainingSampler") {
+    options.subset_ratio = config.dataloader.random_subset_ratio;
+  }
   options.mapper.masks = config.model.mask_on;
   options.mapper.bitmasks = config.input.mask_format == "bitmask";
   options.mapper.keypoints = config.model.keypoint_on;
@@ -64,6 +88,14 @@ LoaderOptions make_training_loader_options(const Config& config, int size_divisi
   augmentation.crop = parse_crop(config.input.crop);
   augmentation.crop_height = config.input.crop.size.at(0);
   augmentation.crop_width = config.input.crop.size.at(1);
+  augmentation.list = parse_augmentations(config.input.augmentations);
+  if (!augmentation.list.empty()) {
+    log_info("data.dataset_mapper",
+             "Augmentations used in training: [{}]; INPUT.MIN_SIZE_TRAIN, MAX_SIZE_TRAIN, RANDOM_FLIP and CROP are not",
+             join(config.input.augmentations, ", "));
+  }
+  augmentation.red_first = options.mapper.format == PixelFormat::rgb;
+  if (config.model.load_proposals) check_proposals_follow(augmentation.list);
   return options;
 }
 

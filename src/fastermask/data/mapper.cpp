@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastermask/base/error.h"
+#include "fastermask/data/pasting_mapper.h"
 #include "fastermask/kernels/polygon.h"
 #include "fastermask/kernels/rle.h"
 
@@ -18,23 +19,20 @@ bool mask_is_empty(const Segmentation& mask) {
   return true;
 }
 
-Segmentation transform_mask(const Segmentation& mask, const Transforms& transforms, ImageSize size, bool bitmask) {
-  if (const auto* rle = std::get_if<Rle>(&mask)) return apply_transforms(transforms, *rle);
+Segmentation rasterised(Segmentation mask, ImageSize size) {
   const auto* polygons = std::get_if<Polygons>(&mask);
-  if (polygons == nullptr) return {};
-  Polygons moved = apply_transforms(transforms, *polygons);
-  if (!bitmask || moved.empty()) return moved;
-  Rle rle = polygons_to_rle(moved, size.height, size.width);
+  if (polygons == nullptr || polygons->empty()) return mask;
+  Rle rle = polygons_to_rle(*polygons, size.height, size.width);
   if (rle_area(rle) == 0) return {};
   return rle;
 }
 
-// The box of a mask that was cut by a crop.
-Box box_of_mask(const Segmentation& mask) {
-  if (const auto* polygons = std::get_if<Polygons>(&mask)) return polygons_bounding_box(*polygons);
-  const auto xywh = rle_to_xywh(std::get<Rle>(mask));
-  return {static_cast<float>(xywh[0]), static_cast<float>(xywh[1]), static_cast<float>(xywh[0] + xywh[2]),
-          static_cast<float>(xywh[1] + xywh[3])};
+Segmentation transform_mask(const Segmentation& mask, const Transforms& transforms, ImageSize size, bool bitmask) {
+  if (const auto* rle = std::get_if<Rle>(&mask)) return apply_transforms(transforms, *rle);
+  const auto* polygons = std::get_if<Polygons>(&mask);
+  if (polygons == nullptr) return {};
+  Segmentation moved = apply_transforms(transforms, *polygons);
+  return bitmask ? rasterised(std::move(moved), size) : moved;
 }
 
 // The corners are float32, the transforms double: the reference's order of roundings.
@@ -68,7 +66,59 @@ std::vector<Keypoint> transform_keypoints(std::vector<Keypoint> keypoints, const
   return keypoints;
 }
 
+// An instance before the transforms.
+struct RawInstance {
+  Box box;
+  int category = 0;
+  Segmentation mask;
+  std::vector<Keypoint> keypoints;
+};
+
+// Moves instances from an image's frame to that after some transforms.
+class InstanceMover {
+ public:
+  InstanceMover(const Dataset& dataset, const Transforms& transforms, ImageSize before, const MapperOptions& options)
+      : transforms_(transforms),
+        options_(options),
+        size_(output_size(transforms, before)),
+        box_from_mask_(changes_outlines(transforms)),
+        flip_indices_(options.keypoints ? dataset.keypoint_flip_indices() : std::vector<int>()) {}
+
+  void move(RawInstance instance, GroundTruth& truth) const {
+    Box box = transform_box(instance.box, transforms_, size_);
+    Segmentation mask;
+    if (options_.masks) {
+      mask = transform_mask(instance.mask, transforms_, size_, options_.bitmasks);
+      const bool empty = mask_is_empty(mask);
+      const bool none_given = std::holds_alternative<std::monostate>(instance.mask);
+      if (empty && !(options_.keep_maskless && none_given)) return;
+      if (box_from_mask_ && !empty) box = box_of_mask(mask);
+    }
+    if (!(box.width() > kEmptyBoxSide && box.height() > kEmptyBoxSide)) return;
+    truth.boxes.push_back(box);
+    truth.classes.push_back(instance.category);
+    if (options_.masks) truth.masks.push_back(std::move(mask));
+    if (options_.keypoints) {
+      truth.keypoints.push_back(transform_keypoints(std::move(instance.keypoints), transforms_, size_, flip_indices_));
+    }
+  }
+
+ private:
+  const Transforms& transforms_;
+  const MapperOptions& options_;
+  ImageSize size_;
+  bool box_from_mask_;
+  std::vector<int> flip_indices_;
+};
+
 }  // namespace
+
+Box box_of_mask(const Segmentation& mask) {
+  if (const auto* polygons = std::get_if<Polygons>(&mask)) return polygons_bounding_box(*polygons);
+  const auto xywh = rle_to_xywh(std::get<Rle>(mask));
+  return {static_cast<float>(xywh[0]), static_cast<float>(xywh[1]), static_cast<float>(xywh[0] + xywh[2]),
+          static_cast<float>(xywh[1] + xywh[3])};
+}
 
 Image read_record_image(const ImageRecord& record, PixelFormat format) {
   Image image = read_image(record.file_name, format);
@@ -85,32 +135,34 @@ Image read_record_image(const ImageRecord& record, PixelFormat format) {
 
 GroundTruth make_ground_truth(const Dataset& dataset, const ImageRecord& record, const Transforms& transforms,
                               const MapperOptions& options) {
-  const ImageSize size = output_size(transforms, record.size());
-  const bool cropped = std::any_of(transforms.begin(), transforms.end(), [](const Transform& transform) {
-    return std::holds_alternative<CropTransform>(transform);
-  });
-  const std::vector<int> flip_indices = options.keypoints ? dataset.keypoint_flip_indices() : std::vector<int>();
+  const InstanceMover mover(dataset, transforms, record.size(), options);
   GroundTruth truth;
   for (std::uint32_t i = 0; i < record.annotation_count; ++i) {
     const AnnotationRow& row = dataset.table.row(record.first_annotation + i);
     if (row.crowd) continue;
-    Box box = transform_box(row.box(), transforms, size);
-    Segmentation mask;
-    if (options.masks) {
-      mask = transform_mask(dataset.table.segmentation(row), transforms, size, options.bitmasks);
-      const bool empty = mask_is_empty(mask);
-      if (empty && !(options.keep_maskless && row.kind == SegmentationKind::none)) continue;
-      if (cropped && !empty) box = box_of_mask(mask);
-    }
-    if (!(box.width() > kEmptyBoxSide && box.height() > kEmptyBoxSide)) continue;
-    truth.boxes.push_back(box);
-    truth.classes.push_back(row.category);
-    if (options.masks) truth.masks.push_back(std::move(mask));
-    if (options.keypoints) {
-      truth.keypoints.push_back(transform_keypoints(dataset.table.keypoints(row), transforms, size, flip_indices));
-    }
+    RawInstance instance;
+    instance.box = row.box();
+    instance.category = row.category;
+    if (options.masks) instance.mask = dataset.table.segmentation(row);
+    if (options.keypoints) instance.keypoints = dataset.table.keypoints(row);
+    mover.move(std::move(instance), truth);
   }
   return truth;
+}
+
+GroundTruth move_ground_truth(const Dataset& dataset, GroundTruth truth, ImageSize size, const Transforms& transforms,
+                              const MapperOptions& options) {
+  const InstanceMover mover(dataset, transforms, size, options);
+  GroundTruth moved;
+  for (std::size_t g = 0; g < truth.size(); ++g) {
+    RawInstance instance;
+    instance.box = truth.boxes[g];
+    instance.category = truth.classes[g];
+    if (options.masks) instance.mask = std::move(truth.masks[g]);
+    if (options.keypoints) instance.keypoints = std::move(truth.keypoints[g]);
+    mover.move(std::move(instance), moved);
+  }
+  return moved;
 }
 
 TrainingSample map_for_training(const Dataset& dataset, const ImageRecord& record, const MapperOptions& options,
@@ -119,6 +171,11 @@ TrainingSample map_for_training(const Dataset& dataset, const ImageRecord& recor
   sample.image_id = record.id;
   sample.file_name = record.file_name;
   sample.original_size = record.size();
+  const std::vector<AugmentationSpec>& list = options.augmentation.list;
+  if (std::any_of(list.begin(), list.end(), is_copy_paste)) {
+    map_with_pasting(dataset, record, options, random, sample);
+    return sample;
+  }
   sample.transforms = choose_transforms(options.augmentation, record.size(), random);
   sample.flipped = flips_horizontally(sample.transforms);
   sample.ground_truth = make_ground_truth(dataset, record, sample.transforms, options);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "fastermask/data/augmentation.h"
 #include "fastermask/data/dataset.h"
@@ -20,6 +21,12 @@ struct MapperOptions {
   bool keep_maskless = false;  // with masks on: keep instances without a mask (for drawing; training leaves them out)
 };
 
+// A picture that was to be pasted from, and why it could not.
+struct UnusableSource {
+  std::int64_t record = 0;  // index in Dataset::records
+  std::string reason;
+};
+
 struct TrainingSample {
   std::int64_t image_id = 0;
   std::string file_name;
@@ -28,6 +35,7 @@ struct TrainingSample {
   GroundTruth ground_truth;
   Transforms transforms;
   bool flipped = false;  // left and right, an odd number of times
+  std::vector<UnusableSource> unusable;  // met and passed over by CopyPaste
 };
 
 // Reads the picture of a record and checks its size against the JSON's. Throws DataError "Mismatched image shape ...".
@@ -35,11 +43,12 @@ Image read_record_image(const ImageRecord& record, PixelFormat format);
 
 // The ground truth of a record after `transforms`: crowds removed, boxes clipped to the image, keypoints outside it
 // hidden and, after a flip, renamed; instances with an empty box (<= 1e-5) or mask dropped. With masks on and a crop
-// among the transforms, boxes are those of the cropped masks. Annotations without a mask are dropped when masks are on.
+// or turn among the transforms, boxes are those of the masks. Annotations without a mask are dropped when masks are on.
 GroundTruth make_ground_truth(const Dataset& dataset, const ImageRecord& record, const Transforms& transforms,
                               const MapperOptions& options);
 
-// Both, with transforms drawn from `random`.
+// Both, with transforms drawn from `random`. CopyPaste among them takes pictures of the same data set, chosen by
+// `random` too; one that cannot be read is passed over and named in the sample.
 TrainingSample map_for_training(const Dataset& dataset, const ImageRecord& record, const MapperOptions& options,
                                 Random& random);
 

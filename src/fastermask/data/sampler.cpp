@@ -68,6 +68,56 @@ std::int64_t TrainingSampler::index_at(std::int64_t position) const {
   return current_.order[static_cast<std::size_t>(position - current_.begin)];
 }
 
+namespace {
+
+std::vector<std::int64_t> random_subset(std::int64_t size, double ratio, std::uint64_t seed) {
+  FASTERMASK_CHECK(size >= 1, "sampler: the data set must hold at least one image, got {}", size);
+  FASTERMASK_CHECK(ratio >= 0 && ratio <= 1, "sampler: the share of images must be in [0, 1], got {}", ratio);
+  const auto count = static_cast<std::int64_t>(static_cast<double>(size) * ratio);
+  return Random(seed, RandomPurpose::subset).sample(size, std::max<std::int64_t>(count, 1));
+}
+
+}  // namespace
+
+RandomSubsetSampler::RandomSubsetSampler(std::int64_t size, double ratio, std::uint64_t seed, bool shuffle)
+    : subset_(random_subset(size, ratio, seed)), order_(static_cast<std::int64_t>(subset_.size()), seed, shuffle) {}
+
+std::int64_t RandomSubsetSampler::index_at(std::int64_t position) const {
+  return subset_[static_cast<std::size_t>(order_.index_at(position))];
+}
+
+ClassAwareSampler::ClassAwareSampler(const Dataset& dataset, std::uint64_t seed) : seed_(seed) {
+  images_of_.resize(dataset.class_names.size());
+  for (std::size_t i = 0; i < dataset.records.size(); ++i) {
+    const ImageRecord& record = dataset.records[i];
+    for (std::uint32_t a = 0; a < record.annotation_count; ++a) {
+      const AnnotationRow& row = dataset.table.row(record.first_annotation + a);
+      if (row.crowd) continue;
+      std::vector<std::int64_t>& images = images_of_[static_cast<std::size_t>(row.category)];
+      if (images.empty() || images.back() != static_cast<std::int64_t>(i)) {
+        images.push_back(static_cast<std::int64_t>(i));
+      }
+    }
+  }
+  images_of_.erase(
+      std::remove_if(images_of_.begin(), images_of_.end(), [](const auto& images) { return images.empty(); }),
+      images_of_.end());
+  if (images_of_.empty()) {
+    fail<DataError>("dataset: {}: DATALOADER.SAMPLER_TRAIN ClassAwareSampler needs instances, but there are none",
+                    dataset.name);
+  }
+}
+
+std::int64_t ClassAwareSampler::index_at(std::int64_t position) const {
+  FASTERMASK_CHECK(position >= 0, "sampler: position must not be negative, got {}", position);
+  Random random(seed_, RandomPurpose::shuffle, static_cast<std::uint64_t>(position));
+  const auto pick = [&random](std::size_t count) {
+    return static_cast<std::size_t>(random.uniform_int(static_cast<std::int64_t>(count)));
+  };
+  const std::vector<std::int64_t>& images = images_of_[pick(images_of_.size())];
+  return images[pick(images.size())];
+}
+
 std::vector<double> repeat_factors(const Dataset& dataset, double threshold, bool square_root) {
   std::vector<std::set<int>> classes;  // [image]
   std::vector<double> images_with(dataset.class_names.size());

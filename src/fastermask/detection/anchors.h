@@ -36,6 +36,8 @@ class AnchorGenerator {
   AnchorGenerator(std::vector<std::vector<double>> sizes, std::vector<std::vector<double>> aspect_ratios,
                   std::vector<int> strides, double offset = 0.0);
 
+  int stride(int level) const { return strides_.at(static_cast<std::size_t>(level)); }  // input pixels a cell
+  double offset() const { return offset_; }                                             // in strides
   int num_levels() const { return static_cast<int>(strides_.size()); }
   int num_anchors(int level) const { return static_cast<int>(cell_anchors(level).size()); }  // A
 

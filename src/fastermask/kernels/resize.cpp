@@ -70,33 +70,44 @@ ResizeAxis make_resize_axis(int in, int out) {
   return axis;
 }
 
-Image resize_width(const Image& source, int width) {
+// A stretch of an axis: pixels [begin, begin + count).
+struct ResizeStretch {
+  int begin = 0;
+  int count = 0;
+};
+
+// The columns `part` of the image resized along its rows; of the source, only the rows `rows`.
+Image resize_width(const Image& source, int width, ResizeStretch part, ResizeStretch rows) {
   const ResizeAxis axis = make_resize_axis(source.width, width);
-  Image result(source.height, width, source.channels);
-  parallel_for(0, source.height, 16, [&](std::int64_t begin, std::int64_t end) {
+  const std::size_t first = static_cast<std::size_t>(part.begin);
+  const std::int32_t* coefficients = axis.coefficients.data() + first * static_cast<std::size_t>(axis.taps);
+  Image result(rows.count, part.count, source.channels);
+  parallel_for(0, rows.count, 16, [&](std::int64_t begin, std::int64_t end) {
     std::vector<std::uint8_t> last_row;
     for (int y = static_cast<int>(begin); y < static_cast<int>(end); ++y) {
-      const std::uint8_t* row = source.row(y);
-      if (y == source.height - 1) {  // the loop reads a little past the end of a row
+      const std::uint8_t* row = source.row(rows.begin + y);
+      if (rows.begin + y == source.height - 1) {  // the loop reads a little past the end of a row
         last_row.assign(row, row + source.row_bytes());
         last_row.resize(source.row_bytes() + 4);
         row = last_row.data();
       }
-      row_ops().resize_row(row, source.channels, axis.starts.data(), axis.coefficients.data(), axis.taps, width,
+      row_ops().resize_row(row, source.channels, axis.starts.data() + first, coefficients, axis.taps, part.count,
                            result.row(y));
     }
   });
   return result;
 }
 
-Image resize_height(const Image& source, int height) {
-  const ResizeAxis axis = make_resize_axis(source.height, height);
-  Image result(height, source.width, source.channels);
-  parallel_for(0, height, 16, [&](std::int64_t begin, std::int64_t end) {
+// The rows `part` of the image resized along its columns. The source's row 0 is row `source_begin` of the picture that
+// the axis is of.
+Image resize_height(const Image& source, const ResizeAxis& axis, ResizeStretch part, int source_begin) {
+  Image result(part.count, source.width, source.channels);
+  parallel_for(0, part.count, 16, [&](std::int64_t begin, std::int64_t end) {
     std::vector<const std::uint8_t*> rows(static_cast<std::size_t>(axis.taps));
     for (std::int64_t y = begin; y < end; ++y) {
-      const std::size_t pixel = static_cast<std::size_t>(y);
-      for (std::size_t t = 0; t < rows.size(); ++t) rows[t] = source.row(axis.starts[pixel] + static_cast<int>(t));
+      const std::size_t pixel = static_cast<std::size_t>(part.begin + y);
+      const int first = axis.starts[pixel] - source_begin;
+      for (std::size_t t = 0; t < rows.size(); ++t) rows[t] = source.row(first + static_cast<int>(t));
       row_ops().resize_column(rows.data(), axis.coefficients.data() + pixel * rows.size(), axis.taps,
                               static_cast<std::ptrdiff_t>(source.row_bytes()), result.row(static_cast<int>(y)));
     }
@@ -104,19 +115,57 @@ Image resize_height(const Image& source, int height) {
   return result;
 }
 
-}  // namespace
-
-Image resize_bilinear(const Image& source, ImageSize size) {
+void check_resize(const Image& source, ImageSize size) {
   FASTERMASK_CHECK(source.height > 0 && source.width > 0, "resize: the image must not be empty, got {} x {}",
                    source.height, source.width);
   FASTERMASK_CHECK(source.channels >= 1 && source.channels <= 4, "resize: the image must have 1 to 4 channels, got {}",
                    source.channels);
   FASTERMASK_CHECK(size.height > 0 && size.width > 0, "resize: the new size must be positive, got {} x {}", size.height,
                    size.width);
+}
+
+void check_part(ImageSize size, int y0, int x0, ImageSize part) {
+  const bool inside = y0 >= 0 && x0 >= 0 && part.height > 0 && part.width > 0 && part.height <= size.height - y0 &&
+                      part.width <= size.width - x0;
+  FASTERMASK_CHECK(inside, "crop: the part must lie in the image of {} x {}, got {} x {} from row {}, column {}",
+                   size.height, size.width, part.height, part.width, y0, x0);
+}
+
+}  // namespace
+
+Image resize_bilinear(const Image& source, ImageSize size) {
+  check_resize(source, size);
   if (size == source.size()) return source;
-  if (size.width == source.width) return resize_height(source, size.height);
-  if (size.height == source.height) return resize_width(source, size.width);
-  return resize_height(resize_width(source, size.width), size.height);
+  return resize_bilinear_part(source, size, 0, 0, size);
+}
+
+Image resize_bilinear_part(const Image& source, ImageSize size, int y0, int x0, ImageSize part) {
+  check_resize(source, size);
+  check_part(size, y0, x0, part);
+  if (size.height == source.height) {
+    if (size.width == source.width) return crop_image(source, y0, x0, part);
+    return resize_width(source, size.width, {x0, part.width}, {y0, part.height});
+  }
+  const ResizeAxis axis = make_resize_axis(source.height, size.height);
+  const int top = axis.starts[static_cast<std::size_t>(y0)];
+  const int bottom = axis.starts[static_cast<std::size_t>(y0 + part.height - 1)] + axis.taps;
+  if (size.width == source.width) {
+    if (part.width == source.width) return resize_height(source, axis, {y0, part.height}, 0);
+    return resize_height(crop_image(source, top, x0, {bottom - top, part.width}), axis, {y0, part.height}, top);
+  }
+  return resize_height(resize_width(source, size.width, {x0, part.width}, {top, bottom - top}), axis, {y0, part.height},
+                       top);
+}
+
+Image crop_image(const Image& image, int y0, int x0, ImageSize part) {
+  check_part(image.size(), y0, x0, part);
+  Image result(part.height, part.width, image.channels);
+  const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(x0) * image.channels;
+  for (int y = 0; y < part.height; ++y) {
+    const std::uint8_t* from = image.row(y0 + y) + offset;
+    std::copy(from, from + result.row_bytes(), result.row(y));
+  }
+  return result;
 }
 
 ImageSize resize_shortest_edge_size(ImageSize size, int min_size, int max_size) {

@@ -11,6 +11,13 @@ namespace fastermask {
 // Thread-safe.
 Image resize_bilinear(const Image& source, ImageSize size);
 
+// The part [x0, x0 + part.width) x [y0, y0 + part.height) of resize_bilinear(source, size), without making the rest.
+// Throws Error also when the part is empty or does not lie in `size`.
+Image resize_bilinear_part(const Image& source, ImageSize size, int y0, int x0, ImageSize part);
+
+// A copy of that part of an image, in which it must lie (Error otherwise).
+Image crop_image(const Image& image, int y0, int x0, ImageSize part);
+
 // The size to which ResizeShortestEdge brings an image: the shorter side becomes min_size, unless the longer one would
 // exceed max_size, which then decides. Double arithmetic in detectron2's order; int(x + 0.5) at the end. min_size 0:
 // the size as it is. Throws Error unless the size is positive and min_size >= 0, max_size >= 1. detectron2

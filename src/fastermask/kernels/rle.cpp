@@ -238,6 +238,13 @@ Rle rle_merge(Span<const Rle> masks, bool intersect) {
   return merged;
 }
 
+Rle rle_subtract(const Rle& mask, const Rle& other) {
+  check_same_rle_size(mask, other, "rle_subtract");
+  RunWriter writer;
+  walk_two_rles(mask, other, [&](bool a, bool b, std::uint32_t pixels) { writer.add(a && !b ? 1 : 0, pixels); });
+  return writer.finish(mask.height, mask.width);
+}
+
 double rle_iou(const Rle& detection, const Rle& truth, bool truth_is_crowd) {
   check_same_rle_size(detection, truth, "rle_iou");
   std::uint64_t both = 0;

@@ -28,6 +28,9 @@ std::array<double, 4> rle_to_xywh(const Rle& rle);
 // sizes differ.
 Rle rle_merge(Span<const Rle> masks, bool intersect = false);
 
+// The pixels of `mask` that are not in `other`. Throws DataError when the sizes differ.
+Rle rle_subtract(const Rle& mask, const Rle& other);
+
 // Intersection over union; over the detection's own area when the truth is a crowd. 0 when they do not overlap. Throws
 // DataError when the sizes differ.
 double rle_iou(const Rle& detection, const Rle& truth, bool truth_is_crowd);
@@ -72,5 +75,9 @@ int boundary_distance(int height, int width, double ratio = 0.02);
 
 // The part of the mask inside [x0, x0 + width) x [y0, y0 + height), which must lie in the mask (Error otherwise).
 Rle rle_crop(const Rle& rle, int y0, int x0, int height, int width);
+
+// The mask placed at row `top`, column `left` of a larger, otherwise empty one of height x width, in which it must fit
+// (Error otherwise).
+Rle rle_pad(const Rle& rle, int top, int left, int height, int width);
 
 }  // namespace fastermask

@@ -22,11 +22,14 @@ Batch first_batch(const Config& config, int size_divisibility) {
   options.shuffle = false;
   options.aspect_grouping = false;
   options.repeat_threshold = 0;
+  options.class_aware = false;
+  options.subset_ratio = 1;
   AugmentationOptions& augmentation = options.mapper.augmentation;
   augmentation.min_sizes.resize(1);
   augmentation.min_size_range = false;
   augmentation.flip = FlipMode::none;
   augmentation.crop = CropMode::none;
+  augmentation.list.clear();
   TrainingLoader loader(load_datasets(config.datasets.train), options);
   return loader.next();
 }

@@ -43,6 +43,13 @@ TEST(PythonLiteral, ReadsConstants) {
   EXPECT_EQ(shown("-1e-3"), "-1e-3");
 }
 
+TEST(PythonLiteral, KeepsCallsOfCapitalsAsWords) {
+  EXPECT_EQ(shown("[RandomFlip(prob=0.5, x=')'), T.Resize((1, 2)), 3]"),
+            "['RandomFlip(prob=0.5, x=')')', 'T.Resize((1, 2))', 3]");
+  EXPECT_EQ(shown("RandomFlip(1"), "?");
+  EXPECT_EQ(shown("[RandomFlip]"), "?");
+}
+
 TEST(PythonLiteral, RefusesEverythingElse) {
   for (const char* text : {"", "abc", "(1", "1)", "[1 2]", "'a", "'a\\", "(a,)", "true", "1 2", ",", "(,)", "a.json",
                            "__import__('os')", "1+", "nan", "inf", "{1: 2}", "[1,,2]"}) {

@@ -8,6 +8,7 @@
 
 #include "fastermask/data/batch_plan.h"
 #include "fastermask/data/catalog.h"
+#include "fastermask/data/sampler.h"
 #include "fastermask/data/synth.h"
 #include "unit/data/data_fixture.h"
 
@@ -101,6 +102,78 @@ TEST(TrainingLoader, ARestartAnywhereContinuesTheStream) {
   }
 }
 
+// Generated scenes through large-scale jitter, turns, colours and pasting.
+TEST(TrainingLoader, TheStreamOfAnAugmentationListIsTheSameForAnyNumberOfThreadsAndAfterRestarts) {
+  const TemporaryFolder folder;
+  SynthOptions synth;
+  synth.scene.size = {48, 64};
+  synth.train_images = 9;
+  synth.val_images = 1;
+  const std::vector<std::string> files = write_synthetic_dataset(folder.path(), synth);
+  const auto dataset = std::make_shared<const Dataset>(load_dataset(files[0] + ":" + (folder / "images/train")));
+  LoaderOptions options;
+  options.batch_size = 3;
+  options.seed = 5;
+  options.mapper.masks = true;
+  options.mapper.augmentation.list = parse_augmentations(
+      {"ResizeScale(0.1, 2.0, 64, 64)", "FixedSizeCrop((64, 64))", "RandomFlip()", "CopyPaste(prob=0.7)",
+       "RandomApply([RandomRotation([-20, 20], False), RandomSaturation(0.5, 1.5), RandomContrast(0.5, 1.5)])"});
+  for (const int sampler : {0, 1, 2}) {
+    options.class_aware = sampler == 1;
+    options.subset_ratio = sampler == 2 ? 0.6 : 1;
+    options.threads = 0;
+    const std::vector<std::uint64_t> expected = hashes_of(dataset, options, 12);
+    for (const int threads : {1, 2, 8}) {
+      options.threads = threads;
+      EXPECT_EQ(hashes_of(dataset, options, 12), expected) << threads;
+    }
+    const std::vector<std::uint64_t> rest(expected.begin() + 5, expected.end());
+    EXPECT_EQ(hashes_of(dataset, options, 7, 5), rest);
+  }
+}
+
+TEST(TrainingLoader, PaddingOfTheCropIsNormalisedAndPaddingOfTheBatchIsZero) {
+  const TemporaryFolder folder;
+  const auto dataset = make_pictures(folder, 1);  // 20 x 30
+  LoaderOptions options;
+  options.mapper.augmentation.list = parse_augmentations({"FixedSizeCrop((40, 40), pad_value=128)"});
+  options.pixel_mean = {1, 2, 3};
+  options.pixel_std = {1, 1, 2};
+  const Batch batch = TrainingLoader(dataset, options).next();
+  ASSERT_EQ(batch.height, 64);
+  ASSERT_EQ(batch.width, 64);
+  EXPECT_EQ(batch.image_sizes[0], (ImageSize{40, 40}));
+  const auto pixel = [&](int y, int x) { return batch.images.data() + (y * 64 + x) * 3; };
+  EXPECT_EQ(pixel(5, 7)[0], 7 - 1);
+  EXPECT_EQ(pixel(39, 39)[0], 128 - 1);
+  EXPECT_EQ(pixel(5, 30)[2], (128 - 3) / 2.0f);
+  EXPECT_EQ(pixel(5, 40)[0], 0);
+  EXPECT_EQ(pixel(40, 5)[0], 0);
+}
+
+TEST(LoaderOptions, TakeListAndSamplerFromTheConfig) {
+  Config config;
+  config.solver.ims_per_batch = 4;
+  config.input.format = "RGB";
+  config.input.augmentations = {"RandomFlip(1)", "RandomLighting(3)"};
+  config.dataloader.sampler_train = "ClassAwareSampler";
+  config.dataloader.random_subset_ratio = 0.25;
+  const LoaderOptions aware = make_training_loader_options(config, 32, 1);
+  EXPECT_EQ(aware.mapper.augmentation.list.size(), 2u);
+  EXPECT_TRUE(aware.mapper.augmentation.red_first);
+  EXPECT_TRUE(aware.class_aware);
+  EXPECT_EQ(aware.subset_ratio, 1);
+  EXPECT_TRUE(make_inference_loader_options(config, 32).mapper.augmentation.list.empty());
+  config.dataloader.sampler_train = "RandomSubsetTrainingSampler";
+  EXPECT_EQ(make_training_loader_options(config, 32, 1).subset_ratio, 0.25);
+  EXPECT_FALSE(make_training_loader_options(config, 32, 1).class_aware);
+  config.model.load_proposals = true;
+  EXPECT_NO_THROW(make_training_loader_options(config, 32, 1));
+  config.input.augmentations.push_back("RandomRotation(5)");
+  EXPECT_THAT(message_of<ConfigError>([&] { make_training_loader_options(config, 32, 1); }),
+              HasSubstr("INPUT.AUGMENTATIONS[2]: RandomRotation: not supported together with MODEL.LOAD_PROPOSALS"));
+}
+
 TEST(TrainingLoader, RanksShareTheStreamWithoutOverlap) {
   const TemporaryFolder folder;
   const auto dataset = make_pictures(folder, 12);
@@ -169,6 +242,28 @@ TEST(TrainingLoader, ABadPictureIsReplacedTheSameWayEveryTime) {
   }
 }
 
+TEST(TrainingLoader, ABadPictureToPasteFromIsNamedAndPassedOver) {
+  const TemporaryFolder folder;
+  auto dataset = make_pictures(folder, 6);
+  dataset->table = AnnotationTable();
+  for (std::size_t i = 0; i < 6; ++i) {
+    AnnotationRow row;
+    row.xywh = {1, 2, 5, 6};
+    row.kind = SegmentationKind::polygons;
+    dataset->table.add(row, Polygons{{1, 2, 6, 2, 6, 8, 1, 8}}, {});
+  }
+  std::ofstream(dataset->records[3].file_name, std::ios::trunc) << "no picture";
+  LoaderOptions options = small_options(0);
+  options.max_bad_share = 0.2;
+  options.mapper.masks = true;
+  options.mapper.augmentation.list = parse_augmentations({"FixedSizeCrop((32, 32))", "CopyPaste(prob=1)"});
+  const std::vector<std::uint64_t> expected = hashes_of(dataset, options, 10);
+  options.threads = 2;
+  EXPECT_EQ(hashes_of(dataset, options, 10), expected);
+  options.max_bad_share = 0.1;  // one of six is too many
+  EXPECT_THAT(message_of<DataError>([&] { hashes_of(dataset, options, 10); }), HasSubstr("3.png"));
+}
+
 TEST(TrainingLoader, TooManyBadPicturesStopTheRunAndAreNamed) {
   const TemporaryFolder folder;
   const auto dataset = make_pictures(folder, 10);
@@ -234,6 +329,21 @@ TEST(InferenceLoader, GoesOverTheImagesOnceInOrder) {
     EXPECT_THAT(ids, testing::ElementsAre(101, 102, 103, 104, 105));
     EXPECT_FALSE(loader.next(batch));
   }
+}
+
+TEST(InferenceLoader, ShardsTogetherGoOverAllImagesOnceInOrder) {
+  const TemporaryFolder folder;
+  const auto dataset = make_pictures(folder, 7);
+  std::vector<std::int64_t> ids;
+  for (int rank = 0; rank < 3; ++rank) {
+    const auto [begin, end] = inference_shard(7, rank, 3);
+    LoaderOptions options;
+    options.mapper.augmentation.min_sizes = {0};
+    InferenceLoader loader(dataset, options, begin, end);
+    Batch batch;
+    while (loader.next(batch)) ids.insert(ids.end(), batch.image_ids.begin(), batch.image_ids.end());
+  }
+  EXPECT_EQ(ids, (std::vector<std::int64_t>{100, 101, 102, 103, 104, 105, 106}));
 }
 
 TEST(InferenceLoader, ABadPictureIsAnError) {

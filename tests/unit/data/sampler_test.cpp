@@ -82,6 +82,61 @@ TEST(RepeatFactors, RareClassesDecide) {
   EXPECT_DOUBLE_EQ(repeat_factors(dataset, 0.5, false)[2], 2);
 }
 
+TEST(RandomSubsetSampler, KeepsToTheSamePartInEveryEpoch) {
+  const RandomSubsetSampler sampler(20, 0.37, 5);
+  std::set<std::int64_t> subset;
+  std::vector<std::vector<std::int64_t>> epochs(3);
+  for (std::int64_t p = 0; p < 21; ++p) {
+    epochs[static_cast<std::size_t>(p / 7)].push_back(sampler.index_at(p));
+    subset.insert(sampler.index_at(p));
+  }
+  EXPECT_EQ(subset.size(), 7u);
+  EXPECT_NE(epochs[0], epochs[1]);
+  for (const auto& epoch : epochs) EXPECT_EQ(std::set<std::int64_t>(epoch.begin(), epoch.end()), subset);
+  EXPECT_EQ(RandomSubsetSampler(20, 0.37, 5).index_at(17), sampler.index_at(17)) << "without history";
+  EXPECT_EQ(RandomSubsetSampler(3, 0.1, 5).index_at(4), RandomSubsetSampler(3, 0.1, 5).index_at(0)) << "at least one";
+  EXPECT_EQ(message_of<Error>([] { RandomSubsetSampler(3, 1.5, 1); }),
+            "sampler: the share of images must be in [0, 1], got 1.5");
+}
+
+// Images with these classes; -1 is a crowd of class 0.
+Dataset images_with_classes(const std::vector<std::vector<int>>& classes, int num_classes) {
+  Dataset dataset;
+  dataset.name = "made";
+  dataset.class_names.resize(static_cast<std::size_t>(num_classes));
+  for (const std::vector<int>& of_image : classes) {
+    ImageRecord record;
+    record.first_annotation = static_cast<std::uint32_t>(dataset.table.size());
+    record.annotation_count = static_cast<std::uint32_t>(of_image.size());
+    for (const int category : of_image) {
+      AnnotationRow row;
+      row.category = std::max(category, 0);
+      row.crowd = category < 0;
+      dataset.table.add(row, {}, {});
+    }
+    dataset.records.push_back(record);
+  }
+  return dataset;
+}
+
+TEST(ClassAwareSampler, DrawsAClassAndThenAnImageThatHasIt) {
+  // Class 0 is in images 0, 1, 2; class 1 in image 2 alone; class 2 in none; image 3 has a crowd, image 4 nothing.
+  const Dataset dataset = images_with_classes({{0, 0}, {0}, {1, 0, 1}, {-1}, {}}, 3);
+  const ClassAwareSampler sampler(dataset, 11);
+  std::map<std::int64_t, int> seen;
+  for (std::int64_t p = 0; p < 6000; ++p) ++seen[sampler.index_at(p)];
+  EXPECT_EQ(seen.size(), 3u);
+  EXPECT_NEAR(seen[0], 1000, 100);
+  EXPECT_NEAR(seen[1], 1000, 100);
+  EXPECT_NEAR(seen[2], 4000, 130);
+  const ClassAwareSampler again(dataset, 11);
+  for (const std::int64_t p : {5000, 17, 0}) EXPECT_EQ(again.index_at(p), sampler.index_at(p));
+  EXPECT_EQ(message_of<DataError>([&] {
+              ClassAwareSampler(images_with_classes({{}, {-1}}, 2), 1);
+            }),
+            "dataset: made: DATALOADER.SAMPLER_TRAIN ClassAwareSampler needs instances, but there are none");
+}
+
 TEST(InferenceShard, SharesAreContiguousAndCoverAll) {
   EXPECT_EQ(inference_shard(10, 0, 4), (std::pair<std::int64_t, std::int64_t>{0, 3}));
   EXPECT_EQ(inference_shard(10, 3, 4), (std::pair<std::int64_t, std::int64_t>{9, 10}));

@@ -150,10 +150,19 @@ TEST(DatasetStats, CountsWhatTheSceneHolds) {
   EXPECT_DOUBLE_EQ(stats.object_aspect.largest, 4);
   EXPECT_DOUBLE_EQ(stats.instances_per_image.mean, 1);
   EXPECT_EQ(stats.classes[1].images, 1);
-  // Resized by 6.67 (the long edge becomes 1333): 533 x 533 fits anchor 512 with IoU 0.92, 67 x 267 the tall one of
-  // side 128 (90.5 x 181) with IoU 12068 / 22126 = 0.55.
-  EXPECT_DOUBLE_EQ(stats.anchor_fit_70, 0.5);
-  EXPECT_DOUBLE_EQ(stats.anchor_fit_50, 1);
+  // Sides 20 and 80; heights / widths 4 and 1; images with 0 and 2 instances.
+  EXPECT_EQ(stats.object_sides.counts.size(), 22u);
+  EXPECT_EQ(stats.object_sides.counts[8], 1) << "16 to 22.6";
+  EXPECT_EQ(stats.object_sides.counts[12], 1) << "64 to 90.5";
+  EXPECT_EQ(stats.object_aspects.counts[12], 1) << "4 to 5.7";
+  EXPECT_EQ(stats.object_aspects.counts[8], 1) << "1 to 1.4";
+  EXPECT_THAT(stats.instances_images.counts, testing::ElementsAre(1, 0, 1, 0, 0));
+}
+
+TEST(DatasetStats, HistogramsHoldEveryValue) {
+  const Histogram histogram = octave_histogram({0.1, 1, 1.9, 2, 3.9, 4, 100}, 0, 2, 1);
+  EXPECT_THAT(histogram.edges, testing::ElementsAre(1, 2, 4));
+  EXPECT_THAT(histogram.counts, testing::ElementsAre(3, 4)) << "those beyond the ends count in the first and the last";
 }
 
 }  // namespace

@@ -165,5 +165,31 @@ TEST(Resize, WrongArgumentsAreRefused) {
               ThrowsMessage<Error>(HasSubstr("min_size must be >= 0 and max_size >= 1, got -1 and 0")));
 }
 
+TEST(Resize, APartIsThatPartOfTheWhole) {
+  Random random(3, RandomPurpose::test);
+  for (const ImageSize size : {ImageSize{31, 47}, ImageSize{60, 90}, ImageSize{12, 47}, ImageSize{31, 20},
+                               ImageSize{9, 11}, ImageSize{31, 130}, ImageSize{77, 47}}) {
+    for (const int channels : {1, 3}) {
+      Image source(31, 47, channels);
+      for (std::uint8_t& pixel : source.pixels) pixel = static_cast<std::uint8_t>(random.uniform_int(256));
+      const Image whole = resize_bilinear(source, size);
+      for (int trial = 0; trial < 20; ++trial) {
+        const int y0 = static_cast<int>(random.uniform_int(size.height));
+        const int x0 = static_cast<int>(random.uniform_int(size.width));
+        const ImageSize part{1 + static_cast<int>(random.uniform_int(size.height - y0)),
+                             1 + static_cast<int>(random.uniform_int(size.width - x0))};
+        EXPECT_EQ(resize_bilinear_part(source, size, y0, x0, part).pixels, crop_image(whole, y0, x0, part).pixels)
+            << size.height << ' ' << size.width << ' ' << y0 << ' ' << x0;
+      }
+    }
+  }
+  EXPECT_THAT(
+      [] {
+        resize_bilinear_part(Image(4, 4), {8, 8}, 4, 4, {5, 4});
+      },
+      ThrowsMessage<Error>(HasSubstr("must lie in the image of 8 x 8, got 5 x 4 from row 4, column 4")));
+  EXPECT_THAT([] { crop_image(Image(4, 4), 0, 0, {0, 4}); }, ThrowsMessage<Error>(HasSubstr("got 0 x 4")));
+}
+
 }  // namespace
 }  // namespace fastermask
