@@ -49,14 +49,19 @@ Segmentation AnnotationTable::segmentation(const AnnotationRow& row) const {
     return rle;
   }
   Polygons polygons(row.segmentation_count);
-  for (std::size_t i = 0; i < polygons.size(); ++i) {
-    const Piece& piece = pieces_[row.segmentation_begin + i];
-    polygons[i].resize(piece.count);
-    for (std::size_t k = 0; k < piece.count; ++k) {
-      polygons[i][k] = piece.exact_hundredths != 0 ? hundredths_[piece.begin + k] / 100.0 : doubles_[piece.begin + k];
-    }
-  }
+  for (std::size_t i = 0; i < polygons.size(); ++i) polygon(row, i, polygons[i]);
   return polygons;
+}
+
+void AnnotationTable::polygon(const AnnotationRow& row, std::size_t i, Polygon& coordinates) const {
+  const Piece& piece = pieces_[row.segmentation_begin + i];
+  if (piece.exact_hundredths == 0) {
+    coordinates.assign(doubles_.begin() + piece.begin, doubles_.begin() + piece.begin + piece.count);
+    return;
+  }
+  coordinates.resize(piece.count);
+  const std::int32_t* hundredths = hundredths_.begin() + piece.begin;
+  for (std::size_t k = 0; k < piece.count; ++k) coordinates[k] = hundredths[k] / 100.0;
 }
 
 std::vector<Keypoint> AnnotationTable::keypoints(const AnnotationRow& row) const {

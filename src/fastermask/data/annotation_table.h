@@ -43,6 +43,9 @@ class AnnotationTable {
   Segmentation segmentation(const AnnotationRow& row) const;
   std::vector<Keypoint> keypoints(const AnnotationRow& row) const;
 
+  // The coordinates of one of a row's polygons, i < row.segmentation_count.
+  void polygon(const AnnotationRow& row, std::size_t i, Polygon& coordinates) const;
+
   // Number of keypoints of a row with visibility > 0.
   int visible_keypoints(const AnnotationRow& row) const;
 

@@ -1,7 +1,10 @@
 #include "fastermask/evaluation/coco_ground_truth.h"
 
+#include <cmath>
+
 #include "fastermask/base/error.h"
 #include "fastermask/evaluation/json_values.h"
+#include "fastermask/kernels/polygon_edges.h"
 
 namespace fastermask {
 
@@ -40,6 +43,26 @@ Rle CocoGroundTruth::mask(const GroundTruthAnnotation& annotation) const {
     complain(problem.what());
   }
   return {};
+}
+
+void CocoGroundTruth::mask_runs(const GroundTruthAnnotation& annotation, MaskRuns& runs) const {
+  constexpr double kUsual = 1e6;  // larger coordinates are judged elsewhere
+  thread_local Polygon coordinates;
+  thread_local std::vector<std::uint32_t> boundaries;
+  const GroundTruthImage& image = images_[annotation.image];
+  if (table_.size() > 0 && image.height > 0 && image.width > 0) {
+    const AnnotationRow& row = table_.row(annotation.table_row);
+    if (row.kind == SegmentationKind::polygons && row.segmentation_count == 1) {
+      table_.polygon(row, 0, coordinates);
+      bool usual = coordinates.size() >= 6 && coordinates.size() % 2 == 0;
+      for (const double value : coordinates) usual = usual && std::abs(value) <= kUsual;
+      if (usual) {
+        find_polygon_boundaries(coordinates, image.height, image.width, boundaries);
+        return runs.assign_boundaries(boundaries, image.height, image.width);
+      }
+    }
+  }
+  runs.assign(mask(annotation));
 }
 
 Span<const double> CocoGroundTruth::keypoints(const GroundTruthAnnotation& annotation) const {

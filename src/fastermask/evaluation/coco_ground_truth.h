@@ -14,6 +14,7 @@
 
 #include "fastermask/base/span.h"
 #include "fastermask/data/annotation_table.h"
+#include "fastermask/evaluation/rle_runs.h"
 
 namespace fastermask {
 
@@ -78,6 +79,9 @@ class CocoGroundTruth {
   // The mask of an annotation in its image's size. Throws DataError naming the annotation when it has none, or one
   // that cannot be drawn.
   Rle mask(const GroundTruthAnnotation& annotation) const;
+
+  // The same as runs, without a detour for the usual single polygon.
+  void mask_runs(const GroundTruthAnnotation& annotation, MaskRuns& runs) const;
 
   // x, y, visibility of each keypoint, as in the file: [3 K].
   Span<const double> keypoints(const GroundTruthAnnotation& annotation) const;

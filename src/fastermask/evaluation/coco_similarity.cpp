@@ -98,9 +98,10 @@ void SimilarityMatrix::compare_masks(Span<const DetectionRecord* const> detectio
   if (truth_runs_.size() < truths.size()) truth_runs_.resize(truths.size());
   if (params_.boundary && truth_rims_.size() < truths.size()) truth_rims_.resize(truths.size());
   for (std::size_t g = 0; g < truths.size(); ++g) {
+    truth_.mask_runs(*truths[g], truth_runs_[g]);
+    if (!params_.boundary) continue;
     const Rle mask = truth_.mask(*truths[g]);
-    truth_runs_[g].assign(mask);
-    if (params_.boundary) truth_rims_[g].assign(rle_boundary(mask, boundary_distance(mask.height, mask.width)));
+    truth_rims_[g].assign(rle_boundary(mask, boundary_distance(mask.height, mask.width)));
   }
   const double lowest = *std::min_element(params_.iou_thresholds.begin(), params_.iou_thresholds.end());
   const double surely_below = lowest * (1 - 1e-9);

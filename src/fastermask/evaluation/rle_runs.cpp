@@ -56,20 +56,46 @@ void unpack_rle_text(std::string_view text, Rle& rle) {
 void MaskRuns::assign(const Rle& rle) {
   const std::size_t runs = rle.counts.size() / 2;
   edges_.resize(2 * runs);
-  area_ = 0;
-  const std::uint32_t height = static_cast<std::uint32_t>(std::max(rle.height, 1));
   std::uint32_t position = 0;
-  std::uint32_t column = 0;  // position where the current column begins
-  std::uint32_t top = height;
-  std::uint32_t bottom = 0;
   std::size_t used = 0;
   for (std::size_t i = 0; i < runs; ++i) {
     const std::uint32_t begin = position + rle.counts[2 * i];
-    const std::uint32_t end = begin + rle.counts[2 * i + 1];
-    position = end;
-    if (begin == end) continue;
+    position = begin + rle.counts[2 * i + 1];
+    if (begin == position) continue;
     edges_[used++] = begin;
-    edges_[used++] = end;
+    edges_[used++] = position;
+  }
+  edges_.resize(used);
+  measure(static_cast<std::uint32_t>(std::max(rle.height, 1)));
+}
+
+void MaskRuns::assign_boundaries(const std::vector<std::uint32_t>& positions, int height, int width) {
+  const std::uint32_t pixels = static_cast<std::uint32_t>(height) * static_cast<std::uint32_t>(width);
+  edges_.resize(positions.size() + 1);
+  std::size_t used = 0;
+  for (const std::uint32_t position : positions) {
+    if (position >= pixels) break;
+    if (used > 0 && edges_[used - 1] == position) {
+      --used;  // two changes at one place are none
+    } else {
+      edges_[used++] = position;
+    }
+  }
+  if (used % 2 == 1) edges_[used++] = pixels;
+  edges_.resize(used);
+  measure(static_cast<std::uint32_t>(std::max(height, 1)));
+}
+
+void MaskRuns::measure(std::uint32_t height) {
+  area_ = 0;
+  x1_ = y1_ = x2_ = y2_ = 0;
+  if (edges_.empty()) return;
+  std::uint32_t column = 0;  // position where the current column begins
+  std::uint32_t top = height;
+  std::uint32_t bottom = 0;
+  for (std::size_t i = 0; i < edges_.size(); i += 2) {
+    const std::uint32_t begin = edges_[i];
+    const std::uint32_t end = edges_[i + 1];
     area_ += end - begin;
     if (begin - column >= height) {  // most often by one column
       column += height;
@@ -82,11 +108,6 @@ void MaskRuns::assign(const Rle& rle) {
       top = std::min(top, begin - column);
       bottom = std::max(bottom, end - column);
     }
-  }
-  edges_.resize(used);
-  if (used == 0) {
-    x1_ = y1_ = x2_ = y2_ = 0;
-    return;
   }
   x1_ = edges_.front() / height;
   x2_ = (edges_.back() - 1) / height + 1;

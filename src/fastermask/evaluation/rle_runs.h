@@ -22,6 +22,9 @@ class MaskRuns {
   // Takes over another mask; keeps its memory from one call to the next.
   void assign(const Rle& rle);
 
+  // The mask of one polygon from the places at which it changes, rising (kernels/polygon_edges.h).
+  void assign_boundaries(const std::vector<std::uint32_t>& positions, int height, int width);
+
   std::uint64_t area() const { return area_; }
 
   // Pixels that are set in both. The masks must have one size.
@@ -31,6 +34,9 @@ class MaskRuns {
   static std::uint64_t intersection_bound(const MaskRuns& a, const MaskRuns& b);
 
  private:
+  // Area and bounding box of edges_.
+  void measure(std::uint32_t height);
+
   std::vector<std::uint32_t> edges_;  // begin, end of each run, rising
   std::uint64_t area_ = 0;
   std::uint32_t x1_ = 0, y1_ = 0, x2_ = 0, y2_ = 0;  // bounding box, x2 and y2 exclusive

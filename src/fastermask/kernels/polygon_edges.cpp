@@ -49,9 +49,9 @@ std::pair<std::int64_t, std::int64_t> columns_between(std::int64_t a, std::int64
 template <class Emit>
 void cross_flat_edge(FinePoint from, FinePoint to, int width, const Emit& emit) {
   const std::int64_t length = to.x - from.x;
-  if (length == 0) return;
-  const double slope = static_cast<double>(to.y - from.y) / static_cast<double>(length);
   const auto columns = columns_between(from.x, to.x, width);
+  if (columns.first >= columns.second) return;  // as many short edges, and those of length 0, do
+  const double slope = static_cast<double>(to.y - from.y) / static_cast<double>(length);
   const std::int64_t smaller = slope < 0 ? 1 : 0;  // of the two steps, the one at which y is smaller
   std::int64_t step = kFineScale * columns.first + kFineCentre - from.x + smaller;
   for (std::int64_t x = columns.first; x < columns.second; ++x, step += kFineScale) {
@@ -63,10 +63,10 @@ void cross_flat_edge(FinePoint from, FinePoint to, int width, const Emit& emit) 
 template <class Emit>
 void cross_steep_edge(FinePoint from, FinePoint to, int width, const Emit& emit) {
   const std::int64_t length = to.y - from.y;
-  if (from.x == to.x) return;
+  const auto columns = columns_between(from.x, to.x, width);
+  if (columns.first >= columns.second) return;
   const double slope = static_cast<double>(to.x - from.x) / static_cast<double>(length);
   const double steps_each = 1 / slope;
-  const auto columns = columns_between(from.x, to.x, width);
   for (std::int64_t x = columns.first; x < columns.second; ++x) {
     const std::int64_t right = kFineScale * x + kFineCentre + 1;
     // Whether the walk has crossed the middle of column x after so many steps.
