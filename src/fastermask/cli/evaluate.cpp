@@ -17,11 +17,13 @@
 #include "fastermask/data/catalog.h"
 #include "fastermask/evaluation/evaluate_detector.h"
 #include "fastermask/runtime/cpu_executor.h"
+#include "fastermask/runtime/model_package.h"
 
 namespace fastermask::cli {
 namespace {
 
 struct EvaluateOptions {
+  std::string model;
   std::string config_file;
   std::string weights;
   std::string dataset;
@@ -43,7 +45,18 @@ nlohmann::json to_json(const std::vector<TaskMetrics>& tasks) {
 }
 
 int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
-  Config config = load_model_config(options.config_file, overrides_of(command));
+  if (options.model.empty() == options.config_file.empty())
+    fail<UsageError>("evaluate: give either --model M.fmm, or --config-file F with --weights W");
+  if (!options.model.empty() && (!options.weights.empty() || options.exact))
+    fail<UsageError>("evaluate: a model package has its weights and its way of computing in it; leave --weights and "
+                     "--exact out");
+  ModelPackage package;
+  if (!options.model.empty()) {
+    package = load_model_package(options.model);
+    merge_overrides(package.config, overrides_of(command));
+  }
+  Config config =
+      options.model.empty() ? load_model_config(options.config_file, overrides_of(command)) : package.config;
   if (options.precision != "f32") {
     fail<UsageError>("evaluate: --precision must be f32 in this version, got {}", options.precision);
   }
@@ -52,7 +65,8 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
   if (!options.dataset.empty()) config.datasets.test = {options.dataset};
   if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; name a data set with --dataset");
   if (!options.json) set_console_log_to_stdout(true);
-  const std::unique_ptr<Detector> detector = make_cpu_detector(config, {!options.exact});
+  const std::unique_ptr<Detector> detector =
+      options.model.empty() ? make_cpu_detector(config, {!options.exact}) : make_package_detector(package);
   nlohmann::json document = nlohmann::json::object();
   bool met = true;
   for (const std::string& name : config.datasets.test) {
@@ -78,7 +92,8 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
 void add_evaluate_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "Run a model on a data set and evaluate the results as COCO does");
   auto options = std::make_shared<EvaluateOptions>();
-  command->add_option("--config-file", options->config_file, "YAML config")->required();
+  command->add_option("--model", options->model, "model package, made by 'fastermask compile'");
+  command->add_option("--config-file", options->config_file, "YAML config, instead of --model");
   command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
   command->add_option("--dataset", options->dataset,
                       "data set, or ANNOTATIONS.json:IMAGE_FOLDER; otherwise DATASETS.TEST");
