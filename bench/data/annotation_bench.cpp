@@ -2,7 +2,9 @@
 // own.
 //   bench_data make FILE.json [images] [instances]   writes generated annotations; default 118287 860001
 //   bench_data load FILE.json                        loads once: seconds, peak and present memory, and whence
-// FASTERMASK_CACHE=off times the parsing alone.
+// FASTERMASK_CACHE=off times the parsing alone. Without these words, the program runs the benchmarks of
+// loader_bench.cpp.
+#include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
 #include <chrono>
@@ -96,7 +98,11 @@ int main(int argc, char** argv) {
   } else if (command == "load") {
     fastermask::bench::load(argv[2]);
   } else {
-    std::fprintf(stderr, "usage: bench_data make|load FILE.json\n");
-    return 2;
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+      std::fprintf(stderr, "usage: bench_data make|load FILE.json, or options of Google Benchmark for the loader's\n");
+      return 2;
+    }
+    benchmark::RunSpecifiedBenchmarks();
   }
 }

@@ -41,19 +41,8 @@ double mean_colour(const Image& image) {
 
 void saturate_colours(Image& image, double weight, bool red_first) {
   if (image.channels != 3) return;
-  const std::size_t red = red_first ? 0 : 2;
-  // weight * p for each value of a pixel, rounded to 32 bits as NumPy has it.
-  std::array<double, 256> scaled{};
-  for (std::size_t p = 0; p < scaled.size(); ++p) {
-    const float product = static_cast<float>(weight) * static_cast<float>(p);
-    scaled[p] = static_cast<double>(product);
-  }
-  for (std::size_t i = 0; i + 2 < image.pixels.size(); i += 3) {
-    std::uint8_t* pixel = image.pixels.data() + i;
-    const double gray = 0.299 * pixel[red] + 0.587 * pixel[1] + 0.114 * pixel[2 - red];
-    const double base = (1 - weight) * gray;
-    for (std::size_t c = 0; c < 3; ++c) pixel[c] = clip_and_cut(base + scaled[pixel[c]]);
-  }
+  static const auto saturate = FASTERMASK_PICK_COPY(saturate_pixels, best_isa());
+  saturate(image.pixels.data(), image.pixels.size() / 3, weight, red_first ? 0 : 2);
 }
 
 }  // namespace fastermask

@@ -316,6 +316,24 @@ TEST(AugmentationList, PictureMasksAndKeypointsStayTogether) {
   }
 }
 
+TEST(AugmentationList, TheClassicKeysAsAListGiveTheSamePictures) {
+  AugmentationOptions classic;
+  classic.min_sizes = {20, 40, 60};
+  classic.max_size = 70;
+  classic.crop = CropMode::relative_range;
+  classic.flip = FlipMode::horizontal;
+  AugmentationOptions listed;
+  listed.list = parse_augmentations(
+      {"RandomCrop(relative_range, (0.9, 0.9))", "ResizeShortestEdge([20, 40, 60], 70, choice)", "RandomFlip()"});
+  const Image image = position_image(50, 70);
+  for (std::uint64_t place = 0; place < 30; ++place) {
+    Random a(4, RandomPurpose::test, place);
+    Random b(4, RandomPurpose::test, place);
+    EXPECT_EQ(apply_transforms(choose_transforms(classic, image.size(), a), image).pixels,
+              apply_transforms(choose_transforms(listed, image.size(), b), image).pixels);
+  }
+}
+
 TEST(AugmentationList, EqualPlacesGiveEqualTransforms) {
   const std::vector<std::string> list = {
       "ResizeScale(0.1, 2, 64, 64)", "RandomRotation([-30, 30])",  "RandomFlip()",

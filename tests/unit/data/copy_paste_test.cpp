@@ -226,6 +226,16 @@ TEST(CopyPaste, WorksForBoxesAloneAndForBitmasks) {
   for (const Segmentation& mask : bits.ground_truth.masks) EXPECT_TRUE(std::holds_alternative<Rle>(mask));
 }
 
+TEST(CopyPaste, ADataSetOfOnePictureHasNothingToPaste) {
+  const Scenes scenes;
+  Dataset single = *scenes.dataset;
+  single.records.resize(1);
+  Random random(3, RandomPurpose::test);
+  const TrainingSample sample = map_for_training(single, single.records[0], pasting({"CopyPaste(prob=1)"}), random);
+  EXPECT_EQ(sample.ground_truth.size(), single.records[0].annotation_count);
+  EXPECT_TRUE(sample.unusable.empty());
+}
+
 TEST(CopyPaste, AnUnreadableSourceIsNamedAndAnotherTaken) {
   const Scenes scenes;
   for (std::size_t i = 1; i < scenes.dataset->records.size(); ++i) {

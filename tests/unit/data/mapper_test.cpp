@@ -125,6 +125,47 @@ TEST(Mapper, KeypointsOutsideAreHiddenAndFlipsRenameThem) {
   EXPECT_EQ(truth.keypoints[1][0].visibility, 0);
 }
 
+TEST(Mapper, AfterATurnBoxesAreThoseOfTheMasks) {
+  // A diamond of radius 10 about the centre, turned by 45 degrees, is a square of half side 10 / sqrt(2).
+  OneImage one;
+  one.add(row_of({20, 10, 20, 20}), Polygons{{30, 10, 40, 20, 30, 30, 20, 20}});
+  const Transforms turn = {make_rotation({40, 60}, 45, false, nullptr)};
+  MapperOptions options;
+  options.masks = true;
+  const Box tight = make_ground_truth(one.dataset, one.record(), turn, options).boxes.at(0);
+  EXPECT_NEAR(tight.x1, 30 - 7.0711, 1e-3);
+  EXPECT_NEAR(tight.y2, 20 + 7.0711, 1e-3);
+  options.masks = false;
+  const Box loose = make_ground_truth(one.dataset, one.record(), turn, options).boxes.at(0);
+  EXPECT_NEAR(loose.x1, 30 - 14.1421, 1e-3) << "the box around the turned box";
+  EXPECT_NEAR(loose.y2, 20 + 14.1421, 1e-3);
+}
+
+TEST(Mapper, KeypointsAreRenamedAfterAnOddNumberOfFlipsInAList) {
+  OneImage one;
+  one.dataset.keypoint_names = {"left_eye", "right_eye"};
+  one.dataset.keypoint_flip_map = {{"left_eye", "right_eye"}};
+  one.add(row_of({0, 0, 30, 30}), {}, {{10, 6, 2}, {20, 8, 1}});
+  MapperOptions options;
+  options.keypoints = true;
+  const auto keypoints_after = [&](const std::vector<std::string>& list) {
+    AugmentationOptions augmentation;
+    augmentation.list = parse_augmentations(list);
+    Random random(1, RandomPurpose::test);
+    const Transforms transforms = choose_transforms(augmentation, one.record().size(), random);
+    return make_ground_truth(one.dataset, one.record(), transforms, options).keypoints.at(0);
+  };
+  const auto once = keypoints_after({"RandomFlip(1)", "RandomRotation([180], sample_style=choice)"});
+  EXPECT_NEAR(once[0].x, 20, 1e-3) << "the former right eye: 60 - 20, turned to 60 - 40";
+  EXPECT_NEAR(once[0].y, 40 - 8, 1e-3);
+  EXPECT_EQ(once[0].visibility, 1);
+  const auto twice = keypoints_after({"RandomFlip(1)", "Resize((80, 120))", "RandomFlip(1)"});
+  EXPECT_NEAR(twice[0].x, 20, 1e-3);
+  EXPECT_EQ(twice[0].visibility, 2);
+  const auto padded = keypoints_after({"RandomCrop(absolute, (2, 60))", "FixedSizeCrop((40, 60))"});
+  EXPECT_EQ(std::min(padded[0].visibility, padded[1].visibility), 0) << "two rows hold at most one of them";
+}
+
 TEST(Mapper, APictureOfAnotherSizeIsRefusedWithTheReason) {
   const TemporaryFolder folder;
   OneImage one;

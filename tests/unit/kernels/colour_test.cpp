@@ -53,6 +53,31 @@ TEST(Colour, AllCopiesScaleAndSumAlike) {
   }
 }
 
+TEST(Colour, AllCopiesSaturateAlike) {
+  std::vector<std::uint8_t> all(3 * 1001);
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint8_t>(i * i / 7);
+  for (const double weight : {0.0, 0.4, 1.0, 1.6}) {
+    for (const int red : {0, 2}) {
+      std::vector<std::uint8_t> expected = all;
+      for (std::size_t i = 0; i < all.size(); i += 3) {
+        const double gray = 0.299 * all[i + static_cast<std::size_t>(red)] + 0.587 * all[i + 1] +
+                            0.114 * all[i + static_cast<std::size_t>(2 - red)];
+        for (std::size_t c = 0; c < 3; ++c) {
+          const float product = static_cast<float>(weight) * static_cast<float>(all[i + c]);
+          const double value = (1 - weight) * gray + static_cast<double>(product);
+          expected[i + c] = static_cast<std::uint8_t>(std::min(std::max(value, 0.0), 255.0));
+        }
+      }
+      for (const Isa isa : {Isa::generic, Isa::avx2, Isa::avx512}) {
+        if (isa > best_isa()) continue;
+        std::vector<std::uint8_t> got = all;
+        FASTERMASK_PICK_COPY(saturate_pixels, isa)(got.data(), got.size() / 3, weight, red);
+        EXPECT_EQ(got, expected) << weight << ' ' << red;
+      }
+    }
+  }
+}
+
 TEST(Colour, ShiftsAreOfTheirChannel) {
   Image image = colour_pixels({10, 20, 30, 250, 5, 128});
   shift_colours(image, {0.5, -10.25, 10});
