@@ -8,6 +8,7 @@
 #include "fastermask/base/log.h"
 #include "fastermask/base/text.h"
 #include "fastermask/data/coco.h"
+#include "fastermask/data/usable_annotations.h"
 
 namespace fastermask {
 namespace {
@@ -154,12 +155,9 @@ DatasetLocation find_dataset(const std::string& name_or_pair) {
                   name_or_pair, did_you_mean(name_or_pair, names), join(names, ", "));
 }
 
-Dataset load_dataset(const std::string& name_or_pair) {
+Dataset load_dataset(const std::string& name_or_pair, double max_bad_share) {
   const DatasetLocation location = find_dataset(name_or_pair);
-  CocoOptions options;
-  options.name = location.name;
-  options.index_from_bytes = kIndexFromBytes;
-  Dataset dataset = load_coco(location.annotation_file, location.image_root, options);
+  Dataset dataset = load_usable_annotations(location, max_bad_share);
   if (location.keypoints && dataset.keypoint_names.empty()) set_coco_person_keypoints(dataset);
   return dataset;
 }
@@ -193,8 +191,8 @@ Dataset filter_dataset(Dataset dataset, const DatasetFilter& filter) {
 
 std::shared_ptr<const Dataset> load_datasets(const std::vector<std::string>& names, const DatasetFilter& filter) {
   if (names.empty()) fail<DataError>("dataset: no data set is named; set DATASETS.TRAIN or DATASETS.TEST");
-  Dataset joined = load_dataset(names.front());
-  for (std::size_t i = 1; i < names.size(); ++i) join_into(joined, load_dataset(names[i]));
+  Dataset joined = load_dataset(names.front(), filter.max_bad_share);
+  for (std::size_t i = 1; i < names.size(); ++i) join_into(joined, load_dataset(names[i], filter.max_bad_share));
   joined = filter_dataset(std::move(joined), filter);
   if (joined.records.empty()) {
     fail<DataError>("dataset: {}: no images are left after leaving out those without usable annotations", joined.name);

@@ -28,12 +28,14 @@ std::vector<std::string> builtin_dataset_names();
 DatasetLocation find_dataset(const std::string& name_or_pair);
 
 // find_dataset and load_coco, with the keypoint names of COCO persons where the set has person keypoints.
-Dataset load_dataset(const std::string& name_or_pair);
+// `max_bad_share` as in DatasetFilter.
+Dataset load_dataset(const std::string& name_or_pair, double max_bad_share = 0);
 
 // What training asks of its data; the defaults are those of evaluation.
 struct DatasetFilter {
   bool filter_empty = false;  // drop images without an annotation other than crowds
   int min_keypoints = 0;      // > 0: drop images with fewer visible keypoints in all
+  double max_bad_share = 0;   // > 0: leave out images and annotations that cannot be used, up to this share of a set
 };
 
 // Loads all sets, joins them (class names and keypoints must agree: DataError otherwise), filters, logs the class

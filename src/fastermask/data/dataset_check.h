@@ -56,19 +56,37 @@ struct CheckedImage {
   std::uint64_t content_hash = 0;  // 0: unreadable
 };
 
+// What a repaired file lost and what changed in it. The problems tell why, one by one; annotations that go with their
+// image have no problem of their own, so their ids are here.
+struct RepairSummary {
+  std::int64_t images_kept = 0;
+  std::int64_t images_removed = 0;
+  std::int64_t images_changed = 0;
+  std::int64_t annotations_kept = 0;
+  std::int64_t annotations_removed = 0;  // with those of removed images
+  std::int64_t annotations_changed = 0;
+  std::vector<std::int64_t> removed_with_image;  // ids of annotations
+};
+
 struct CheckReport {
   std::string name;
   std::int64_t images = 0;
   std::int64_t annotations = 0;
   std::vector<DataProblem> problems;  // images first, in file order
   std::vector<CheckedImage> pictures;
+  RepairSummary repair;       // what repaired_json does, or would do
   std::string repaired_json;  // the whole file with all repairs; only when asked for, "" when the JSON is broken
 };
 
-// Checks one set. Every picture is decoded, in parallel.
-CheckReport check_dataset(const DatasetLocation& location, bool make_repaired_json = false);
+struct CheckOptions {
+  bool repair = false;       // make CheckReport::repaired_json
+  bool pictures = true;      // decode every picture; false: the JSON alone
+  bool errors_only = false;  // repair only what is_error()
+};
 
-// Adds image_in_two_sets problems to the later of two reports that share a picture (by content).
-void check_shared_images(std::vector<CheckReport>& reports);
+// Checks one set; pictures are decoded in parallel. A picture (by content) that an earlier report has too is an
+// image_in_two_sets problem, and repaired by leaving it out of this set.
+CheckReport check_dataset(const DatasetLocation& location, const CheckOptions& options = {},
+                          const std::vector<CheckReport>& earlier = {});
 
 }  // namespace fastermask

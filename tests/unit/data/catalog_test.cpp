@@ -76,6 +76,29 @@ TEST(Catalog, FilterLeavesOutEmptyAndCrowdOnlyImages) {
             "dataset: no data set is named; set DATASETS.TRAIN or DATASETS.TEST");
 }
 
+TEST(Catalog, FaultyAnnotationsAreLeftOutUpToTheAllowedShare) {
+  const TemporaryFolder folder;
+  ::setenv("FASTERMASK_CACHE", (folder / "cache").c_str(), 1);
+  std::string annotations = R"([{"id":1,"image_id":1,"category_id":9,"bbox":[1,1,2,2]},
+    {"id":2,"image_id":1,"category_id":1,"bbox":[1,1,2,2]},{"id":2,"image_id":2,"category_id":1,"bbox":[3,1,2,2]})";
+  for (int id = 3; id < 10; ++id) annotations += fmt::format(R"(,{{"id":{},"image_id":2,"category_id":2,"bbox":[1,1,20,2]}})", id);
+  const std::string pair = write_set(folder, "a.json", annotations + "]");
+  const std::string first_fault = "coco: " + (folder / "a.json") + ": annotation 1 (image 1): category_id 9 is not among";
+  EXPECT_THAT(message_of<DataError>([&] { load_datasets({pair}); }), HasSubstr(first_fault)) << "evaluation is strict";
+  DatasetFilter filter;
+  filter.max_bad_share = 0.1;
+  const auto dataset = load_datasets({pair}, filter);
+  EXPECT_THAT(class_histogram(*dataset), ElementsAre(2, 7));
+  EXPECT_EQ(dataset->annotation_file, folder / "a.json");
+  EXPECT_EQ(dataset->annotations(dataset->records[1])[0].id, 10) << "the id used twice";
+  EXPECT_EQ(dataset->annotations(dataset->records[1])[1].box, (Box{1, 1, 21, 3})) << "a warning only: left as it is";
+  filter.max_bad_share = 0.09;
+  const std::string message = message_of<DataError>([&] { load_datasets({pair}, filter); });
+  EXPECT_THAT(message, HasSubstr(first_fault));
+  EXPECT_THAT(message, HasSubstr("0 of 2 images and 1 of 10 annotations cannot be used, more than the allowed share of"));
+  ::unsetenv("FASTERMASK_CACHE");
+}
+
 TEST(Catalog, SetsOfTheSameClassesAreJoined) {
   const TemporaryFolder folder;
   const std::string annotation =
