@@ -138,5 +138,11 @@ holds "Overall training speed: 22 iterations" "left out 1 of 85 images and 4 of 
 [ "$(grep -c 'is left out and replaced' "$work/out/log.txt")" -eq 5 ] || fail "log.txt must tell of five images, once each"
 [ -s "$work/out/model_final.pth" ] || fail "training must write its weights"
 
+# 4. The share that may be bad is a key.
+run 1 "${train[@]}" OUTPUT_DIR "$work/out" DATALOADER.MAX_BAD_SHARE 0.05
+holds "images of $set cannot be used, more than the allowed share of 0.05"
+run 1 "${train[@]}" OUTPUT_DIR "$work/out" DATALOADER.MAX_BAD_SHARE 0
+holds "coco: $work/faults.json: image 7: the id is used twice"
+
 [ "$failures" -eq 0 ] && echo "planted faults: all found, repaired and survived"
 exit "$((failures > 0))"

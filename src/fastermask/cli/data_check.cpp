@@ -115,8 +115,7 @@ void run_data_check(const CheckArguments& arguments) {
   }
   for (std::size_t i = 0; i < arguments.fix.size(); ++i) {
     if (reports[i].repaired_json.empty()) {
-      fail<DataError>("data check: {}: {}; it cannot be repaired", reports[i].name,
-                      reports[i].problems.back().message);
+      fail<DataError>("data check: {}: {}; it cannot be repaired", reports[i].name, reports[i].problems.back().message);
     }
     write_file_atomic(arguments.fix[i], reports[i].repaired_json);
   }
@@ -143,7 +142,8 @@ void add_data_check(CLI::App& data) {
   auto arguments = std::make_shared<CheckArguments>();
   command
       ->add_option("datasets", arguments->datasets,
-                   "ANNOTATIONS.json:IMAGE_FOLDER or registered names; of several, pictures in two sets are found, too")
+                   "ANNOTATIONS.json:IMAGE_FOLDER, VOC_FOLDER@SPLIT or registered names; of several, pictures in two "
+                   "sets are found, too")
       ->required();
   command
       ->add_option("--fix", arguments->fix,

@@ -10,6 +10,7 @@
 #include "fastermask/base/text.h"
 #include "fastermask/data/coco_fields.h"
 #include "fastermask/data/image_codecs.h"
+#include "fastermask/data/mask_files.h"
 #include "fastermask/data/polygon_check.h"
 #include "fastermask/data/polygon_clip.h"
 #include "fastermask/kernels/polygon.h"
@@ -57,7 +58,8 @@ class AnnotationChecker {
         text_(text),
         categories_(categories),
         images_(images),
-        report_(report) {
+        report_(report),
+        masks_(location) {
     for (const ImageFinding& image : images.images) {
       if (image.removed) removed_images_.insert(image.id);
     }
@@ -73,13 +75,20 @@ class AnnotationChecker {
     id_ = parser_.find_integer(element, readable, "id").value_or(-1);
     image_id_ = parser_.find_integer(element, readable, "image_id").value_or(-1);
     try {
-      parser_.annotation(element, readable, fields_);
+      try {
+        parser_.annotation(element, readable, fields_);
+      } catch (const coco::MaskFileFound&) {
+        const std::string with_mask = put_mask_in(element);
+        parser_.annotation(with_mask, with_mask.size(), fields_);
+      }
       check_fields();
     } catch (const coco::FieldProblem& problem) {
       const bool mask = starts_with(problem.what(), "segmentation");
       add(mask ? ProblemKind::bad_rle : ProblemKind::malformed_annotation,
           fmt::format("annotations[{}]: {}", number, problem.what()), "remove the annotation");
       removed_ = true;
+    } catch (const BadMaskFile& problem) {
+      remove(ProblemKind::bad_mask_file, problem.what());
     }
     RepairSummary& summary = report_.repair;
     if (!removed_ && image_ != nullptr && image_->left_out) {
@@ -104,6 +113,29 @@ class AnnotationChecker {
   void set_next_id(std::int64_t id) { next_id_ = id; }
 
  private:
+  class BadMaskFile : public std::runtime_error {
+   public:
+    using std::runtime_error::runtime_error;
+  };
+
+  // The annotation with RLE in place of the name of its PNG; without a mask when its image is not listed.
+  std::string put_mask_in(std::string_view element) {
+    Json annotation = Json::parse(element, nullptr, false);
+    if (annotation.is_discarded()) throw coco::FieldProblem("is broken JSON");
+    const auto image = images_.index_of.find(image_id_);
+    const std::string segmentation = annotation["segmentation"].dump();
+    annotation["segmentation"] = nullptr;
+    if (image == images_.index_of.end() || images_.images[image->second].removed) return annotation.dump();
+    image_ = &images_.images[image->second];
+    try {
+      const Rle mask = masks_.read(segmentation, frame());
+      annotation["segmentation"] = {{"size", {mask.height, mask.width}}, {"counts", rle_to_string(mask)}};
+    } catch (const DataError& error) {
+      throw BadMaskFile(error.what());
+    }
+    return annotation.dump();
+  }
+
   void add(ProblemKind kind, std::string message, std::string repair) {
     DataProblem problem;
     problem.kind = kind;
@@ -293,6 +325,7 @@ class AnnotationChecker {
   const CategoryTable& categories_;
   const ImageTable& images_;
   CheckReport& report_;
+  MaskFileReader masks_;
   coco::ObjectParser parser_;
   coco::AnnotationFields fields_;
   const ImageFinding* image_ = nullptr;

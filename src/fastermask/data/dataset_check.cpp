@@ -110,7 +110,8 @@ const char* problem_name(ProblemKind kind) {
                                       "short_polygon",
                                       "polygon_outside",
                                       "crossing_polygon",
-                                      "bad_rle"};
+                                      "bad_rle",
+                                      "bad_mask_file"};
   return names[static_cast<int>(kind)];
 }
 

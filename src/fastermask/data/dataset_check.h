@@ -11,27 +11,28 @@
 namespace fastermask {
 
 enum class ProblemKind {
-  broken_json,            // the file cannot be read at all
-  malformed_image,        // a field is missing or of a wrong type
+  broken_json,      // the file cannot be read at all
+  malformed_image,  // a field is missing or of a wrong type
   malformed_annotation,
   malformed_category,
   duplicate_image_id,
   duplicate_annotation_id,
   duplicate_category_id,
-  missing_image,          // no such file
-  unreadable_image,       // truncated, damaged, unknown kind
-  size_mismatch,          // the picture is not as large as the JSON says
-  exif_rotated,           // the JSON gives the size before EXIF orientation
-  repeated_image,         // the same picture twice
+  missing_image,     // no such file
+  unreadable_image,  // truncated, damaged, unknown kind
+  size_mismatch,     // the picture is not as large as the JSON says
+  exif_rotated,      // the JSON gives the size before EXIF orientation
+  repeated_image,    // the same picture twice
   image_in_two_sets,
-  unknown_image,          // an annotation of an image that is not listed
+  unknown_image,  // an annotation of an image that is not listed
   unknown_category,
-  empty_box,              // no width or height, or wholly outside the image
-  box_outside,            // reaches over the edge by more than a pixel
-  short_polygon,          // under 6 numbers, or an odd count
+  empty_box,      // no width or height, or wholly outside the image
+  box_outside,    // reaches over the edge by more than a pixel
+  short_polygon,  // under 6 numbers, or an odd count
   polygon_outside,
-  crossing_polygon,       // crosses itself
-  bad_rle,                // runs that do not fill the size, or a size that is not the image's
+  crossing_polygon,  // crosses itself
+  bad_rle,           // runs that do not fill the size, or a size that is not the image's
+  bad_mask_file,     // a mask's PNG that is missing, damaged or of another size than the image
 };
 
 // "missing_image", ...: the words above.

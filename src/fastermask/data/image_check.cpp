@@ -95,10 +95,10 @@ void report_pictures_of_earlier_sets(ImageTable& table, const std::vector<CheckR
     if (found == seen.end()) continue;
     const auto& [other, picture] = found->second;
     image.left_out = true;
-    report.problems.push_back(image_problem(
-        ProblemKind::image_in_two_sets, image,
-        fmt::format("the same picture as image {} ({}) of {}", picture->id, picture->file, other->name),
-        "remove the image and its annotations from the later set"));
+    report.problems.push_back(
+        image_problem(ProblemKind::image_in_two_sets, image,
+                      fmt::format("the same picture as image {} ({}) of {}", picture->id, picture->file, other->name),
+                      "remove the image and its annotations from the later set"));
   }
 }
 

@@ -87,6 +87,16 @@ struct PngDecoder {
     return true;
   }
 
+  bool start_values() {
+    if (setjmp(png_jmpbuf(png)) != 0) return false;
+    if ((png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR) != 0) png_set_strip_16(png);
+    png_set_packing(png);
+    png_set_strip_alpha(png);
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    return true;
+  }
+
   bool read_rows(png_bytepp rows) {
     if (setjmp(png_jmpbuf(png)) != 0) return false;
     png_read_image(png, rows);
@@ -206,6 +216,27 @@ Image png_decode(std::string_view bytes, const std::string& name, PixelFormat fo
   if (!decoder.read_rows(rows.data())) decoder.throw_error(name);
   orientation = png_orientation(bytes);
   return decoder.deep_gray ? clip_deep_gray(deep, size, format) : image;
+}
+
+std::vector<std::uint32_t> png_values(std::string_view bytes, const std::string& name, ImageSize& size) {
+  PngDecoder decoder(bytes);
+  if (!decoder.read_header()) decoder.throw_error(name);
+  size = decoder.size();
+  check_size(name, size.height, size.width);
+  check_png_length(decoder, bytes, name);
+  if (!decoder.start_values()) decoder.throw_error(name);
+  const std::size_t row_bytes = png_get_rowbytes(decoder.png, decoder.info);
+  const std::size_t step = row_bytes / static_cast<std::size_t>(size.width);  // 1 gray, 2 16-bit gray, 3 colour
+  std::vector<std::uint8_t> stored(row_bytes * static_cast<std::size_t>(size.height));
+  std::vector<png_bytep> rows;
+  for (int y = 0; y < size.height; ++y) rows.push_back(stored.data() + static_cast<std::size_t>(y) * row_bytes);
+  if (!decoder.read_rows(rows.data())) decoder.throw_error(name);
+  std::vector<std::uint32_t> values(stored.size() / step);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint8_t* at = stored.data() + i * step;
+    values[i] = step == 1 ? at[0] : step == 2 ? at[0] * 256u + at[1] : at[0] + 256u * at[1] + 65536u * at[2];
+  }
+  return values;
 }
 
 std::string png_encode(const Image& image, PixelFormat format) {

@@ -4,9 +4,9 @@
 #include <png.h>
 #include <webp/encode.h>
 
+#include <jpeglib.h>
 #include <cstdio>  // jpeglib.h needs FILE
 #include <cstdlib>
-#include <jpeglib.h>
 
 #include <cstdint>
 #include <string>
@@ -114,12 +114,12 @@ inline std::string png_file(const PngKind& kind, std::vector<std::string> rows) 
 }
 
 struct JpegKind {
-  int channels = 3;                     // of the rows: 1 gray, 3 RGB, 4 CMYK
+  int channels = 3;  // of the rows: 1 gray, 3 RGB, 4 CMYK
   J_COLOR_SPACE rows = JCS_RGB;
   J_COLOR_SPACE stored = JCS_YCbCr;
-  int sampling = 2;                     // of the first component: 2 halves the colour's resolution
+  int sampling = 2;  // of the first component: 2 halves the colour's resolution
   bool progressive = false;
-  int orientation = 0;                  // > 0: an EXIF block
+  int orientation = 0;  // > 0: an EXIF block
 };
 
 inline std::string jpeg_file(const JpegKind& kind) {

@@ -25,7 +25,7 @@ struct PillowPicture {
   const char* file;
   std::uint64_t file_hash;  // of the file's bytes, when it was given to Pillow
   ImageSize size;
-  std::uint64_t rgb_hash;   // of ImageOps.exif_transpose(Image.open(file)).convert("RGB").tobytes()
+  std::uint64_t rgb_hash;  // of ImageOps.exif_transpose(Image.open(file)).convert("RGB").tobytes()
 };
 
 // Recorded with Pillow 9.4.0 (Debian 12) from the files of format_files.h.
@@ -106,8 +106,10 @@ TEST(ImageFormats, EveryKindDecodesToPillowsBytes) {
     }
     EXPECT_EQ(fnv_hash(image.pixels.data(), image.pixels.size()), expected.rgb_hash) << files[i].name;
   }
-  // Another version of libwebp, libpng or zlib may pack the same pixels otherwise; the comparison then needs new hashes.
-  if (!other_files.empty()) GTEST_SKIP() << other_files.size() << " files are not the recorded ones: " << other_files[0];
+  // Another version of libwebp, libpng or zlib may pack the same pixels otherwise; the comparison then needs new
+  // hashes.
+  if (!other_files.empty())
+    GTEST_SKIP() << other_files.size() << " files are not the recorded ones: " << other_files[0];
 }
 
 TEST(ImageFormats, TheChannelOrdersAgree) {
@@ -142,7 +144,8 @@ TEST(ImageFormats, SixteenBitGrayIsClippedAndColourKeepsTheHighByte) {
 }
 
 TEST(ImageFormats, AnExifChunkBehindThePixelsCounts) {
-  const std::string before = format_files::png_file({8, PNG_COLOR_TYPE_RGB, false, false, 6}, format_files::byte_rows(3));
+  const std::string before =
+      format_files::png_file({8, PNG_COLOR_TYPE_RGB, false, false, 6}, format_files::byte_rows(3));
   const std::size_t at = before.find("eXIf") - 4;
   const std::string chunk = before.substr(at, 12 + format_files::exif_block(6).size());
   std::string behind = before;
