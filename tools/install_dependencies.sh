@@ -15,7 +15,7 @@ packages=(
   libtorch-dev
   libopenblas0-openmp  # LibTorch's matrix products; the reference BLAS it would come with is ten times slower
   # reading and writing files
-  libsimdjson-dev nlohmann-json3-dev libyaml-cpp-dev libzip-dev zlib1g-dev
+  libsimdjson-dev nlohmann-json3-dev libpugixml-dev libyaml-cpp-dev libzip-dev zlib1g-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev
   libxxhash-dev  # checksums of model packages
   # drawing

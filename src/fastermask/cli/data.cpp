@@ -1,4 +1,4 @@
-// `fastermask data`: makes, describes, draws and checks data sets.
+// `fastermask data`: makes, describes, draws, checks and converts data sets.
 #include "fastermask/cli/data.h"
 
 #include <cstdlib>
@@ -9,15 +9,17 @@
 namespace fastermask::cli {
 
 void add_data_command(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "Check, describe, draw and generate data sets");
+  CLI::App* data = app.add_subcommand("data", "Check, describe, draw, generate and convert data sets");
   data->require_subcommand(1);
   data->footer(
-      "A data set is ANNOTATIONS.json:IMAGE_FOLDER (COCO format) or a registered name such as coco_2017_val.\n"
+      "A data set is ANNOTATIONS.json:IMAGE_FOLDER (COCO format), VOC_FOLDER@SPLIT (Pascal VOC), or a registered name\n"
+      "such as coco_2017_val.\n"
       "Example: fastermask data stats annotations/train.json:images");
   add_data_check(*data);
   add_data_stats(*data);
   add_data_show(*data);
   add_data_synth(*data);
+  add_data_convert(*data);
 }
 
 ImageSize parse_image_size(const std::string& text) {

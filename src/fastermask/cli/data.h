@@ -22,6 +22,9 @@ void add_data_show(CLI::App& data);
 // `data check`: finds what is wrong with a data set.
 void add_data_check(CLI::App& data);
 
+// `data convert`: writes a data set as plain COCO JSON.
+void add_data_convert(CLI::App& data);
+
 // "WIDTHxHEIGHT", such as "640x480". Throws UsageError for anything else.
 ImageSize parse_image_size(const std::string& text);
 

@@ -18,12 +18,23 @@ using Json = nlohmann::ordered_json;
 
 struct CheckArguments {
   std::vector<std::string> datasets;
-  std::string fix;
+  std::vector<std::string> fix;  // one for each of datasets, or none
   bool json = false;
   int shown = 5;
 };
 
-Json check_json(const std::vector<CheckReport>& reports) {
+Json repair_json(const RepairSummary& repair, const std::string& file) {
+  return {{"file", file},
+          {"images_kept", repair.images_kept},
+          {"images_removed", repair.images_removed},
+          {"images_changed", repair.images_changed},
+          {"annotations_kept", repair.annotations_kept},
+          {"annotations_removed", repair.annotations_removed},
+          {"annotations_changed", repair.annotations_changed},
+          {"annotations_removed_with_their_image", repair.removed_with_image}};
+}
+
+Json check_json(const std::vector<CheckReport>& reports, const CheckArguments& arguments) {
   Json out = Json::array();
   for (const CheckReport& report : reports) {
     std::map<std::string, std::int64_t> counts;
@@ -43,6 +54,7 @@ Json check_json(const std::vector<CheckReport>& reports) {
                    {"annotations", report.annotations},
                    {"counts", counts},
                    {"problems", problems}});
+    if (!arguments.fix.empty()) out.back()["repaired"] = repair_json(report.repair, arguments.fix[out.size() - 1]);
   }
   return {{"datasets", out}};
 }
@@ -72,6 +84,15 @@ void print_check(const CheckReport& report, int shown) {
   }
 }
 
+void print_repair(const RepairSummary& repair, const std::string& file) {
+  fmt::print("repaired annotations: {}\n", file);
+  fmt::print("  images: {} kept ({} of them changed), {} removed\n", repair.images_kept, repair.images_changed,
+             repair.images_removed);
+  fmt::print("  annotations: {} kept ({} of them changed), {} removed ({} of them with their image)\n",
+             repair.annotations_kept, repair.annotations_changed, repair.annotations_removed,
+             repair.removed_with_image.size());
+}
+
 std::int64_t count_errors(const std::vector<CheckReport>& reports) {
   std::int64_t errors = 0;
   for (const CheckReport& report : reports) {
@@ -82,26 +103,32 @@ std::int64_t count_errors(const std::vector<CheckReport>& reports) {
 
 void run_data_check(const CheckArguments& arguments) {
   set_console_log_level(LogLevel::warning);
-  if (!arguments.fix.empty() && arguments.datasets.size() != 1) {
-    fail<UsageError>("--fix repairs one data set at a time, got {}", arguments.datasets.size());
+  if (!arguments.fix.empty() && arguments.datasets.size() != arguments.fix.size()) {
+    fail<UsageError>("--fix is given once for each data set, in their order: {} data sets, {} files",
+                     arguments.datasets.size(), arguments.fix.size());
   }
+  CheckOptions options;
+  options.repair = !arguments.fix.empty();
   std::vector<CheckReport> reports;
   for (const std::string& name : arguments.datasets) {
-    reports.push_back(check_dataset(find_dataset(name), !arguments.fix.empty()));
+    reports.push_back(check_dataset(find_dataset(name), options, reports));
   }
-  check_shared_images(reports);
+  for (std::size_t i = 0; i < arguments.fix.size(); ++i) {
+    if (reports[i].repaired_json.empty()) {
+      fail<DataError>("data check: {}: {}; it cannot be repaired", reports[i].name, reports[i].problems.back().message);
+    }
+    write_file_atomic(arguments.fix[i], reports[i].repaired_json);
+  }
   if (arguments.json) {
-    fmt::print("{}\n", check_json(reports).dump(2));
+    fmt::print("{}\n", check_json(reports, arguments).dump(2));
   } else {
-    for (const CheckReport& report : reports) print_check(report, arguments.shown);
+    for (std::size_t i = 0; i < reports.size(); ++i) {
+      print_check(reports[i], arguments.shown);
+      if (!arguments.fix.empty()) print_repair(reports[i].repair, arguments.fix[i]);
+    }
   }
   std::fflush(stdout);
-  if (!arguments.fix.empty()) {
-    if (reports[0].repaired_json.empty()) fail<DataError>("data check: the JSON is broken; it cannot be repaired");
-    write_file_atomic(arguments.fix, reports[0].repaired_json);
-    if (!arguments.json) fmt::print("repaired annotations: {}\n", arguments.fix);
-    return;
-  }
+  if (!arguments.fix.empty()) return;
   const std::int64_t errors = count_errors(reports);
   if (errors > 0) {
     fail<DataError>("data check: {} errors found; --fix OUT.json writes repaired annotations", errors);
@@ -115,13 +142,17 @@ void add_data_check(CLI::App& data) {
   auto arguments = std::make_shared<CheckArguments>();
   command
       ->add_option("datasets", arguments->datasets,
-                   "ANNOTATIONS.json:IMAGE_FOLDER or registered names; of several, pictures in two sets are found, too")
+                   "ANNOTATIONS.json:IMAGE_FOLDER, VOC_FOLDER@SPLIT or registered names; of several, pictures in two "
+                   "sets are found, too")
       ->required();
-  command->add_option("--fix", arguments->fix, "write the annotations with all repairs to this file");
+  command
+      ->add_option("--fix", arguments->fix,
+                   "write the annotations with all repairs to this file; once for each data set, in their order")
+      ->allow_extra_args(false);
   command->add_flag("--json", arguments->json, "print one JSON document");
   command->add_flag("--all{0}", arguments->shown, "show every problem, not only the first five of a kind");
   command->footer(
-      "Every picture is decoded. Exit status 1 when there are errors (warnings alone: 0).\n"
+      "Every picture is decoded. Exit status 1 when there are errors (warnings alone, or with --fix: 0).\n"
       "Example: fastermask data check train.json:images val.json:images\n"
       "Example: fastermask data check train.json:images --fix train_repaired.json");
   command->callback([arguments] { run_data_check(*arguments); });

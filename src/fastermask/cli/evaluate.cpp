@@ -70,7 +70,7 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
   nlohmann::json document = nlohmann::json::object();
   bool met = true;
   for (const std::string& name : config.datasets.test) {
-    const auto dataset = std::make_shared<const Dataset>(load_dataset(name));
+    const auto dataset = std::make_shared<const Dataset>(load_dataset(name, dataset_loading(config)));
     EvaluateDetectorOptions run;
     if (!options.output.empty()) {
       run.output_folder = config.datasets.test.size() == 1 ? options.output : join_path(options.output, dataset->name);

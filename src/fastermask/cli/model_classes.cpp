@@ -10,6 +10,19 @@
 
 namespace fastermask::cli {
 
+namespace {
+
+ClassList number_classes(std::vector<std::string> names) {
+  ClassList classes;
+  classes.names = std::move(names);
+  for (std::size_t i = 0; i < classes.names.size(); ++i) {
+    classes.category_ids.push_back(static_cast<std::int64_t>(i) + 1);
+  }
+  return classes;
+}
+
+}  // namespace
+
 ClassList find_model_classes(const Config& config) {
   const auto count = static_cast<std::size_t>(config.model.roi_heads.num_classes);
   const std::string beside =
@@ -22,19 +35,19 @@ ClassList find_model_classes(const Config& config) {
   names.insert(names.end(), config.datasets.train.begin(), config.datasets.train.end());
   for (const std::string& name : names) {
     try {
-      const Dataset dataset = load_dataset(name);
+      const Dataset dataset = load_dataset(name, dataset_loading(config));
       if (dataset.class_names.size() == count) return {dataset.class_names, dataset.category_ids};
     } catch (const Error&) {
       // Not there: a model is used on machines that lack its data.
     }
   }
-  if (count == coco_class_list().names.size()) return coco_class_list();
-  ClassList numbered;
-  for (std::size_t i = 0; i < count; ++i) {
-    numbered.names.push_back(fmt::format("class {}", i));
-    numbered.category_ids.push_back(static_cast<std::int64_t>(i) + 1);
+  if (!config.datasets.class_names.empty() && config.datasets.class_names.size() == count) {
+    return number_classes(config.datasets.class_names);
   }
-  return numbered;
+  if (count == coco_class_list().names.size()) return coco_class_list();
+  std::vector<std::string> placeholders;
+  for (std::size_t i = 0; i < count; ++i) placeholders.push_back(fmt::format("class {}", i));
+  return number_classes(std::move(placeholders));
 }
 
 }  // namespace fastermask::cli

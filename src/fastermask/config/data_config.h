@@ -63,17 +63,25 @@ struct DatasetsConfig {
   std::vector<std::string> test;
   std::vector<std::string> proposal_files_test;
   int precomputed_proposal_topk_test = 1000;
+  std::vector<std::string> class_names;
+  std::vector<std::string> keypoint_names;
 
   template <class V>
   void visit(V& v) {
-    v("TRAIN", train, any(), "data sets to train on: registered names, or ANNOTATIONS.json:IMAGE_FOLDER");
+    v("TRAIN", train, any(),
+      "data sets to train on: registered names, ANNOTATIONS.json:IMAGE_FOLDER, or VOC_FOLDER@SPLIT");
     v("PROPOSAL_FILES_TRAIN", proposal_files_train, any(), "file of proposals for each of them");
     v("PRECOMPUTED_PROPOSAL_TOPK_TRAIN", precomputed_proposal_topk_train, at_least(1),
       "best proposals used of an image in training");
-    v("TEST", test, any(), "data sets to evaluate on: registered names, or ANNOTATIONS.json:IMAGE_FOLDER");
+    v("TEST", test, any(),
+      "data sets to evaluate on: registered names, ANNOTATIONS.json:IMAGE_FOLDER, or VOC_FOLDER@SPLIT");
     v("PROPOSAL_FILES_TEST", proposal_files_test, any(), "file of proposals for each of them");
     v("PRECOMPUTED_PROPOSAL_TOPK_TEST", precomputed_proposal_topk_test, at_least(1),
       "best proposals used of an image in inference");
+    v("CLASS_NAMES", class_names, any().not_in_detectron2(),
+      "names of the classes, NUM_CLASSES of them, in place of the data set's; []: the data set's");
+    v("KEYPOINT_NAMES", keypoint_names, any().not_in_detectron2(),
+      "names of the keypoints, in place of the data set's; names with left and right swap in a flip");
   }
 };
 
@@ -103,7 +111,8 @@ struct DataLoaderConfig {
       "share of the images that RandomSubsetTrainingSampler keeps to");
     v("FILTER_EMPTY_ANNOTATIONS", filter_empty_annotations, any(), "leave images without objects out of training");
     v("MAX_BAD_SHARE", max_bad_share, in_range(0, 1).not_in_detectron2(),
-      "share of the training images that may prove unreadable: each is logged and replaced; beyond it the run stops");
+      "share of the training images, and of the annotations, that may be unusable: they are logged and left out; beyond "
+      "it the run stops");
   }
 };
 

@@ -3,12 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <unordered_set>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/text.h"
 #include "fastermask/data/coco_fields.h"
 #include "fastermask/data/image_codecs.h"
+#include "fastermask/data/mask_files.h"
 #include "fastermask/data/polygon_check.h"
 #include "fastermask/data/polygon_clip.h"
 #include "fastermask/kernels/polygon.h"
@@ -49,32 +51,60 @@ Rle upright_rle(int orientation, const Rle& rle) {
 // Checks one annotation after another.
 class AnnotationChecker {
  public:
-  AnnotationChecker(const DatasetLocation& location, std::string_view text, const CategoryTable& categories,
-                    const ImageTable& images, CheckReport& report)
-      : location_(location), text_(text), categories_(categories), images_(images), report_(report) {}
+  AnnotationChecker(const DatasetLocation& location, const CheckOptions& options, std::string_view text,
+                    const CategoryTable& categories, const ImageTable& images, CheckReport& report)
+      : location_(location),
+        options_(options),
+        text_(text),
+        categories_(categories),
+        images_(images),
+        report_(report),
+        masks_(location) {
+    for (const ImageFinding& image : images.images) {
+      if (image.removed) removed_images_.insert(image.id);
+    }
+  }
 
   // Adds the repaired element, if there is one, to `out`.
   void check(std::string_view element, std::size_t number, std::vector<std::string>& out) {
     const std::size_t readable = static_cast<std::size_t>(text_.data() + text_.size() - element.data());
     removed_ = false;
     edits_ = Json();
+    mask_.reset();
     image_ = nullptr;
     id_ = parser_.find_integer(element, readable, "id").value_or(-1);
     image_id_ = parser_.find_integer(element, readable, "image_id").value_or(-1);
     try {
-      parser_.annotation(element, readable, fields_);
+      try {
+        parser_.annotation(element, readable, fields_);
+      } catch (const coco::MaskFileFound&) {
+        const std::string with_mask = put_mask_in(element);
+        parser_.annotation(with_mask, with_mask.size(), fields_);
+      }
       check_fields();
     } catch (const coco::FieldProblem& problem) {
       const bool mask = starts_with(problem.what(), "segmentation");
       add(mask ? ProblemKind::bad_rle : ProblemKind::malformed_annotation,
           fmt::format("annotations[{}]: {}", number, problem.what()), "remove the annotation");
       removed_ = true;
+    } catch (const BadMaskFile& problem) {
+      remove(ProblemKind::bad_mask_file, problem.what());
     }
-    if (removed_) return;
+    RepairSummary& summary = report_.repair;
+    if (!removed_ && image_ != nullptr && image_->left_out) {
+      removed_ = true;
+      summary.removed_with_image.push_back(id_);
+    }
+    if (removed_) {
+      ++summary.annotations_removed;
+      return;
+    }
+    ++summary.annotations_kept;
     if (edits_.empty()) {
       out.emplace_back(element);
       return;
     }
+    ++summary.annotations_changed;
     Json repaired = Json::parse(element);
     repaired.update(edits_);
     out.push_back(repaired.dump());
@@ -83,6 +113,29 @@ class AnnotationChecker {
   void set_next_id(std::int64_t id) { next_id_ = id; }
 
  private:
+  class BadMaskFile : public std::runtime_error {
+   public:
+    using std::runtime_error::runtime_error;
+  };
+
+  // The annotation with RLE in place of the name of its PNG; without a mask when its image is not listed.
+  std::string put_mask_in(std::string_view element) {
+    Json annotation = Json::parse(element, nullptr, false);
+    if (annotation.is_discarded()) throw coco::FieldProblem("is broken JSON");
+    const auto image = images_.index_of.find(image_id_);
+    const std::string segmentation = annotation["segmentation"].dump();
+    annotation["segmentation"] = nullptr;
+    if (image == images_.index_of.end() || images_.images[image->second].removed) return annotation.dump();
+    image_ = &images_.images[image->second];
+    try {
+      const Rle mask = masks_.read(segmentation, frame());
+      annotation["segmentation"] = {{"size", {mask.height, mask.width}}, {"counts", rle_to_string(mask)}};
+    } catch (const DataError& error) {
+      throw BadMaskFile(error.what());
+    }
+    return annotation.dump();
+  }
+
   void add(ProblemKind kind, std::string message, std::string repair) {
     DataProblem problem;
     problem.kind = kind;
@@ -101,19 +154,17 @@ class AnnotationChecker {
 
   void check_fields() {
     const auto image = images_.index_of.find(fields_.image_id);
-    if (image == images_.index_of.end()) {
-      const bool known_bad = std::any_of(
-          images_.images.begin(), images_.images.end(),
-          [this](const ImageFinding& finding) { return finding.id == fields_.image_id && finding.removed; });
-      removed_ = true;
-      if (!known_bad) remove(ProblemKind::unknown_image, fmt::format("image_id {} is not among the images", image_id_));
+    const bool listed = image != images_.index_of.end();
+    if (listed ? images_.images[image->second].removed : removed_images_.count(fields_.image_id) > 0) {
+      removed_ = true;  // reported with its image
+      report_.repair.removed_with_image.push_back(fields_.id);
+      return;
+    }
+    if (!listed) {
+      remove(ProblemKind::unknown_image, fmt::format("image_id {} is not among the images", image_id_));
       return;
     }
     image_ = &images_.images[image->second];
-    if (image_->removed) {
-      removed_ = true;  // reported with its image
-      return;
-    }
     if (categories_.count(fields_.category_id) == 0) {
       remove(ProblemKind::unknown_category,
              fmt::format("category_id {} is not among the categories", fields_.category_id));
@@ -152,26 +203,44 @@ class AnnotationChecker {
     auto* polygons = std::get_if<Polygons>(&fields_.segmentation);
     if (polygons == nullptr) return;
     check_polygons(*polygons);
-    if (!removed_ && (fields_.dropped_polygons > 0 || clipped_)) edits_["segmentation"] = *polygons;
+    if (removed_) return;
+    if (mask_) {
+      fields_.segmentation = *mask_;
+    } else if (fields_.dropped_polygons > 0 || clipped_) {
+      edits_["segmentation"] = *polygons;
+    }
   }
 
   void check_polygons(Polygons& polygons) {
     clipped_ = false;
+    const ImageSize size = frame();
     const auto crossing = std::count_if(polygons.begin(), polygons.end(), crosses_itself);
-    if (crossing > 0)
-      add(ProblemKind::crossing_polygon, fmt::format("{} of its polygons cross themselves", crossing), "");
-    if (!outside_by(polygons_bounding_box(polygons), frame(), kTolerance)) return;
-    Polygons inside;
-    for (const Polygon& polygon : polygons) {
-      for (Polygon& part : clip_polygon(polygon, frame().width, frame().height)) inside.push_back(std::move(part));
+    if (crossing > 0) {
+      add(ProblemKind::crossing_polygon, fmt::format("{} of its polygons cross themselves", crossing),
+          "write its mask as RLE, of the very pixels that COCO's tools fill");
     }
-    if (inside.empty()) {
-      remove(ProblemKind::polygon_outside, "its polygons lie wholly outside the picture");
+    const bool outside = outside_by(polygons_bounding_box(polygons), size, kTolerance);
+    Polygons inside;
+    if (outside) {
+      for (const Polygon& polygon : polygons) {
+        for (Polygon& part : clip_polygon(polygon, size.width, size.height)) inside.push_back(std::move(part));
+      }
+      if (inside.empty()) {
+        remove(ProblemKind::polygon_outside, "its polygons lie wholly outside the picture");
+        return;
+      }
+      add(ProblemKind::polygon_outside, "its polygons reach over the edge of the picture", "cut them at the edge");
+    }
+    if (options_.errors_only || (crossing == 0 && !outside)) return;
+    const Rle mask = polygons_to_rle(polygons, size.height, size.width);
+    if (fields_.area && rle_area(mask) > 0) edits_["area"] = rle_area(mask);
+    if (crossing == 0 || rle_area(mask) == 0) {
+      if (outside) polygons = std::move(inside);
+      clipped_ = outside;
       return;
     }
-    add(ProblemKind::polygon_outside, "its polygons reach over the edge of the picture", "cut them at the edge");
-    polygons = std::move(inside);
-    clipped_ = true;
+    edits_["segmentation"] = {{"size", {mask.height, mask.width}}, {"counts", rle_to_string(mask)}};
+    mask_ = mask;
   }
 
   void check_box() {
@@ -183,21 +252,35 @@ class AnnotationChecker {
     const std::string numbers = fmt::format("bbox ({:g}, {:g}, {:g}, {:g})", xywh[0], xywh[1], xywh[2], xywh[3]);
     if (!(xywh[2] > kEmptySide && xywh[3] > kEmptySide && inside.width() > kEmptySide &&
           inside.height() > kEmptySide)) {
-      const auto* polygons = std::get_if<Polygons>(&fields_.segmentation);
-      if (polygons == nullptr) {
+      const std::optional<Box> around = box_of_mask();
+      if (!around) {
         remove(ProblemKind::empty_box,
                fmt::format("{} is empty or outside the picture of {}x{}", numbers, size.width, size.height));
         return;
       }
-      add(ProblemKind::empty_box, numbers + " is empty or outside the picture", "take the box of its polygons");
-      set_box(polygons_bounding_box(*polygons));
+      add(ProblemKind::empty_box, numbers + " is empty or outside the picture", "take the box of its mask");
+      set_box(*around);
       return;
     }
     if (!outside_by(box, size, kTolerance)) return;
     add(ProblemKind::box_outside,
         fmt::format("{} reaches over the edge of the picture of {}x{}", numbers, size.width, size.height),
         "cut it at the edge");
-    set_box(inside);
+    if (!options_.errors_only) set_box(inside);
+  }
+
+  // The box of the annotation's mask inside the picture; nothing when it has no mask or an empty one.
+  std::optional<Box> box_of_mask() const {
+    Box box;
+    if (const auto* polygons = std::get_if<Polygons>(&fields_.segmentation)) {
+      box = clip(polygons_bounding_box(*polygons), frame());
+    } else if (const Rle* rle = std::get_if<Rle>(&fields_.segmentation)) {
+      const auto xywh = rle_to_xywh(*rle);
+      box = {static_cast<float>(xywh[0]), static_cast<float>(xywh[1]), static_cast<float>(xywh[0] + xywh[2]),
+             static_cast<float>(xywh[1] + xywh[3])};
+    }
+    if (box.width() > kEmptySide && box.height() > kEmptySide) return box;
+    return std::nullopt;
   }
 
   void set_box(const Box& box) {
@@ -237,10 +320,12 @@ class AnnotationChecker {
   }
 
   const DatasetLocation& location_;
+  const CheckOptions& options_;
   std::string_view text_;
   const CategoryTable& categories_;
   const ImageTable& images_;
   CheckReport& report_;
+  MaskFileReader masks_;
   coco::ObjectParser parser_;
   coco::AnnotationFields fields_;
   const ImageFinding* image_ = nullptr;
@@ -248,7 +333,9 @@ class AnnotationChecker {
   std::int64_t image_id_ = -1;
   std::int64_t next_id_ = 1;
   std::unordered_set<std::int64_t> ids_;
+  std::unordered_set<std::int64_t> removed_images_;
   Json edits_;
+  std::optional<Rle> mask_;  // of crossing polygons: what takes their place
   bool removed_ = false;
   bool clipped_ = false;
 };
@@ -276,12 +363,12 @@ CategoryTable check_categories(const DatasetLocation& location, const std::vecto
   return ids;
 }
 
-std::vector<std::string> check_annotations(const DatasetLocation& location,
+std::vector<std::string> check_annotations(const DatasetLocation& location, const CheckOptions& options,
                                            const std::vector<std::string_view>& elements, std::string_view text,
                                            const CategoryTable& categories, const ImageTable& images,
                                            CheckReport& report) {
   report.annotations = static_cast<std::int64_t>(elements.size());
-  AnnotationChecker checker(location, text, categories, images, report);
+  AnnotationChecker checker(location, options, text, categories, images, report);
   coco::ObjectParser parser;
   std::int64_t largest_id = 0;
   for (const std::string_view element : elements) {

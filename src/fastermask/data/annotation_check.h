@@ -18,7 +18,7 @@ CategoryTable check_categories(const DatasetLocation& location, const std::vecto
                                std::string_view text, CheckReport& report);
 
 // Returns the elements of the repaired file.
-std::vector<std::string> check_annotations(const DatasetLocation& location,
+std::vector<std::string> check_annotations(const DatasetLocation& location, const CheckOptions& options,
                                            const std::vector<std::string_view>& elements, std::string_view text,
                                            const CategoryTable& categories, const ImageTable& images,
                                            CheckReport& report);

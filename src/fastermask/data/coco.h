@@ -25,7 +25,8 @@ struct CocoOptions {
 //
 // Throws DataError "coco: FILE: ..." for: unreadable file, broken JSON (with the byte offset), missing sections or
 // fields, wrong types, duplicate annotation ids (unless the file name contains "minival") or image ids, "ignore" other
-// than 0, unknown category ids, RLE whose runs do not fill its size or whose size is not the image's.
+// than 0, unknown category ids, RLE whose runs do not fill its size or whose size is not the image's. Throws
+// coco::MaskFileFound (coco_fields.h) at a mask in a PNG file: load_dataset reads those.
 Dataset load_coco(const std::string& annotation_file, const std::string& image_root, const CocoOptions& options = {});
 
 }  // namespace fastermask

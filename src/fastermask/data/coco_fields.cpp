@@ -119,6 +119,7 @@ Rle coco_read_rle(od::value value) {
   od::object object;
   if (value.get_object().get(object) != simdjson::SUCCESS) coco_problem("segmentation is broken JSON");
   coco_members(object, "segmentation ", [&](std::string_view key, od::value item) {
+    if (key == "png") throw MaskFileFound();
     if (key == "size") {
       coco_numbers(item, "segmentation size", size);
     } else if (key == "counts") {
@@ -184,8 +185,10 @@ void coco_read_segmentation(od::value value, AnnotationFields& fields) {
     fields.segmentation = coco_read_rle(value);
   } else if (type == od::json_type::array) {
     coco_read_polygons(value, fields);
+  } else if (type == od::json_type::string) {
+    throw MaskFileFound();
   } else if (!value.is_null()) {
-    coco_problem("segmentation must be a list of polygons or an RLE object, got {}", coco_type_name(value));
+    coco_problem("segmentation must be a list of polygons, an RLE object or the path of a PNG, got {}", coco_type_name(value));
   }
 }
 

@@ -21,6 +21,12 @@ class FieldProblem : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// An annotation whose segmentation is the path of a PNG, or {"png": path}: mask_files.h reads it.
+class MaskFileFound : public std::runtime_error {
+ public:
+  MaskFileFound() : std::runtime_error("segmentation names a PNG file") {}
+};
+
 struct ImageFields {
   std::int64_t id = 0;
   std::string file_name;
@@ -52,7 +58,7 @@ struct AnnotationFields {
 class ObjectParser {
  public:
   // `object` is the text of one JSON object; `readable` is how many bytes may be read from its beginning (the parser
-  // looks a little past the end). Throw FieldProblem.
+  // looks a little past the end). Throw FieldProblem; annotation() also MaskFileFound.
   ImageFields image(std::string_view object, std::size_t readable);
   CategoryFields category(std::string_view object, std::size_t readable);
   void annotation(std::string_view object, std::size_t readable, AnnotationFields& fields);

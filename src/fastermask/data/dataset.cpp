@@ -42,6 +42,20 @@ std::vector<int> Dataset::keypoint_flip_indices() const {
   return places;
 }
 
+void pair_left_and_right(Dataset& dataset) {
+  const std::vector<std::string>& names = dataset.keypoint_names;
+  dataset.keypoint_flip_map.clear();
+  for (const std::string& name : names) {
+    const std::size_t at = name.find("left");
+    if (at == std::string::npos) continue;
+    std::string mirrored = name;
+    mirrored.replace(at, 4, "right");
+    if (std::find(names.begin(), names.end(), mirrored) != names.end()) {
+      dataset.keypoint_flip_map.emplace_back(name, mirrored);
+    }
+  }
+}
+
 void set_coco_person_keypoints(Dataset& dataset) {
   dataset.keypoint_names = {"nose",          "left_eye",    "right_eye",   "left_ear",   "right_ear",   "left_shoulder",
                             "right_shoulder", "left_elbow",  "right_elbow", "left_wrist", "right_wrist", "left_hip",

@@ -40,10 +40,18 @@ struct Annotation {
   std::vector<Keypoint> keypoints;  // [K] with COCO's integer coordinates + 0.5, or empty
 };
 
+// How detections of a set are measured: COCO's evaluation, or Pascal VOC's of boxes.
+enum class DatasetMetric {
+  coco,
+  voc_2007,  // precision at eleven recalls
+  voc,       // area under the curve
+};
+
 struct Dataset {
   std::string name;             // "coco_2017_train", or the pair as given; joined sets: names with " + "
   std::string annotation_file;  // of the first set when several were joined
   std::string image_root;
+  DatasetMetric metric = DatasetMetric::coco;
 
   std::vector<std::string> class_names;    // [C]
   std::vector<std::int64_t> category_ids;  // [C] contiguous index -> category id in the JSON, ascending
@@ -63,6 +71,9 @@ struct Dataset {
   // [K]: entry k is the keypoint that takes place k after a horizontal flip.
   std::vector<int> keypoint_flip_indices() const;
 };
+
+// Sets keypoint_flip_map: every pair of names that differ by "left" and "right".
+void pair_left_and_right(Dataset& dataset);
 
 // Keypoint names, flip map and skeleton of COCO persons (17 keypoints).
 void set_coco_person_keypoints(Dataset& dataset);

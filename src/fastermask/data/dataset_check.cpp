@@ -14,7 +14,8 @@ namespace {
 // Checks the sections of one file and keeps what a repaired file would hold.
 class DatasetChecker {
  public:
-  DatasetChecker(const DatasetLocation& location, bool repair) : location_(location), repair_(repair) {}
+  DatasetChecker(const DatasetLocation& location, const CheckOptions& options, const std::vector<CheckReport>& earlier)
+      : location_(location), options_(options), earlier_(earlier) {}
 
   CheckReport check() {
     report_.name = location_.name;
@@ -49,11 +50,11 @@ class DatasetChecker {
       }
     }
     const CategoryTable categories = check_categories(location_, elements_["categories"], text, report_);
-    ImageTable images = check_images(location_, elements_["images"], text, report_);
-    repaired_["images"] = repaired_images(elements_["images"], images);
+    ImageTable images = check_images({location_, options_, earlier_}, elements_["images"], text, report_);
+    repaired_["images"] = repaired_images(elements_["images"], images, report_.repair);
     repaired_["annotations"] =
-        check_annotations(location_, elements_["annotations"], text, categories, images, report_);
-    if (repair_) write_repaired(members);
+        check_annotations(location_, options_, elements_["annotations"], text, categories, images, report_);
+    if (options_.repair) write_repaired(members);
   }
 
   void write_repaired(const std::vector<std::pair<std::string, std::string_view>>& members) {
@@ -78,8 +79,9 @@ class DatasetChecker {
     out += "\n}\n";
   }
 
-  DatasetLocation location_;
-  bool repair_;
+  const DatasetLocation& location_;
+  const CheckOptions& options_;
+  const std::vector<CheckReport>& earlier_;
   CheckReport report_;
   std::map<std::string, std::vector<std::string_view>> elements_;  // by section
   std::map<std::string, std::vector<std::string>> repaired_;       // by section
@@ -108,7 +110,8 @@ const char* problem_name(ProblemKind kind) {
                                       "short_polygon",
                                       "polygon_outside",
                                       "crossing_polygon",
-                                      "bad_rle"};
+                                      "bad_rle",
+                                      "bad_mask_file"};
   return names[static_cast<int>(kind)];
 }
 
@@ -123,25 +126,9 @@ bool is_error(ProblemKind kind) {
   }
 }
 
-CheckReport check_dataset(const DatasetLocation& location, bool make_repaired_json) {
-  return DatasetChecker(location, make_repaired_json).check();
-}
-
-void check_shared_images(std::vector<CheckReport>& reports) {
-  std::map<std::uint64_t, const CheckedImage*> seen;  // of the reports before
-  for (CheckReport& report : reports) {
-    for (const CheckedImage& picture : report.pictures) {
-      const auto found = seen.find(picture.content_hash);
-      if (picture.content_hash == 0 || found == seen.end()) continue;
-      DataProblem problem;
-      problem.kind = ProblemKind::image_in_two_sets;
-      problem.file = picture.file;
-      problem.image_id = picture.id;
-      problem.message = "the same picture as " + found->second->file + " of another set";
-      report.problems.push_back(std::move(problem));
-    }
-    for (const CheckedImage& picture : report.pictures) seen.emplace(picture.content_hash, &picture);
-  }
+CheckReport check_dataset(const DatasetLocation& location, const CheckOptions& options,
+                          const std::vector<CheckReport>& earlier) {
+  return DatasetChecker(location, options, earlier).check();
 }
 
 }  // namespace fastermask

@@ -85,10 +85,28 @@ void report_repeated_pictures(ImageTable& table, CheckReport& report) {
   }
 }
 
+void report_pictures_of_earlier_sets(ImageTable& table, const std::vector<CheckReport>& earlier, CheckReport& report) {
+  std::unordered_map<std::uint64_t, std::pair<const CheckReport*, const CheckedImage*>> seen;
+  for (const CheckReport& other : earlier) {
+    for (const CheckedImage& picture : other.pictures) seen.emplace(picture.content_hash, std::pair(&other, &picture));
+  }
+  for (ImageFinding& image : table.images) {
+    const auto found = image.content_hash == 0 ? seen.end() : seen.find(image.content_hash);
+    if (found == seen.end()) continue;
+    const auto& [other, picture] = found->second;
+    image.left_out = true;
+    report.problems.push_back(
+        image_problem(ProblemKind::image_in_two_sets, image,
+                      fmt::format("the same picture as image {} ({}) of {}", picture->id, picture->file, other->name),
+                      "remove the image and its annotations from the later set"));
+  }
+}
+
 }  // namespace
 
-ImageTable check_images(const DatasetLocation& location, const std::vector<std::string_view>& elements,
+ImageTable check_images(const ImageCheckTask& task, const std::vector<std::string_view>& elements,
                         std::string_view text, CheckReport& report) {
+  const DatasetLocation& location = task.location;
   ImageTable table;
   table.images.resize(elements.size());
   coco::ObjectParser parser;
@@ -101,10 +119,17 @@ ImageTable check_images(const DatasetLocation& location, const std::vector<std::
       image.file = join_path(location.image_root, fields.file_name);
       image.json_size = {fields.height, fields.width};
       image.true_size = image.json_size;
-      if (table.index_of.emplace(image.id, i).second) continue;
+      const auto [first, is_new] = table.index_of.emplace(image.id, i);
+      if (is_new) continue;
       image.removed = true;
-      report.problems.push_back(
-          image_problem(ProblemKind::duplicate_image_id, image, "the id is used twice", "remove the later image"));
+      const std::string& kept = table.images[first->second].file;
+      report.problems.push_back(image_problem(
+          ProblemKind::duplicate_image_id, image,
+          kept == image.file
+              ? std::string("the image is listed twice")
+              : fmt::format("the id is used before, by {}; annotations of this id are taken to be those of that image",
+                            kept),
+          "remove the later image"));
     } catch (const coco::FieldProblem& problem) {
       image.removed = true;
       image.file = location.annotation_file;
@@ -115,6 +140,7 @@ ImageTable check_images(const DatasetLocation& location, const std::vector<std::
     }
   }
   report.images = static_cast<std::int64_t>(elements.size());
+  if (!task.options.pictures) return table;
   ProgressBar bar("images", report.images);
   parallel_for(0, report.images, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -127,16 +153,23 @@ ImageTable check_images(const DatasetLocation& location, const std::vector<std::
     if (!image.removed) report_picture(image, report);
   }
   report_repeated_pictures(table, report);
+  report_pictures_of_earlier_sets(table, task.earlier, report);
   return table;
 }
 
-std::vector<std::string> repaired_images(const std::vector<std::string_view>& elements, const ImageTable& images) {
+std::vector<std::string> repaired_images(const std::vector<std::string_view>& elements, const ImageTable& images,
+                                         RepairSummary& summary) {
   std::vector<std::string> repaired;
   for (std::size_t i = 0; i < elements.size(); ++i) {
     const ImageFinding& image = images.images[i];
-    if (image.removed) continue;
+    if (image.removed || image.left_out) {
+      ++summary.images_removed;
+      continue;
+    }
+    ++summary.images_kept;
     repaired.emplace_back(elements[i]);
     if (!image.resized) continue;
+    ++summary.images_changed;
     auto fields = nlohmann::ordered_json::parse(elements[i]);
     fields["height"] = image.true_size.height;
     fields["width"] = image.true_size.width;

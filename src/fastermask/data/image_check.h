@@ -22,7 +22,8 @@ struct ImageFinding {
   std::uint64_t content_hash = 0;
   std::string problem;        // why the picture cannot be read; ""
   bool missing = false;
-  bool removed = false;       // not in the repaired file
+  bool removed = false;       // cannot be used, so not in the repaired file; its annotations are not looked at
+  bool left_out = false;      // could be used, but not in the repaired file, with its annotations
   bool resized = false;       // its size is corrected in the repaired file
 };
 
@@ -31,11 +32,18 @@ struct ImageTable {
   std::unordered_map<std::int64_t, std::size_t> index_of;  // by id; of a repeated id the first
 };
 
+struct ImageCheckTask {
+  const DatasetLocation& location;
+  const CheckOptions& options;
+  const std::vector<CheckReport>& earlier;  // of sets that must not share pictures with this one
+};
+
 // Element texts lie inside `text`, the whole file.
-ImageTable check_images(const DatasetLocation& location, const std::vector<std::string_view>& elements,
+ImageTable check_images(const ImageCheckTask& task, const std::vector<std::string_view>& elements,
                         std::string_view text, CheckReport& report);
 
-// The elements of the repaired file.
-std::vector<std::string> repaired_images(const std::vector<std::string_view>& elements, const ImageTable& images);
+// The elements of the repaired file; counts what is lost and changed.
+std::vector<std::string> repaired_images(const std::vector<std::string_view>& elements, const ImageTable& images,
+                                         RepairSummary& summary);
 
 }  // namespace fastermask

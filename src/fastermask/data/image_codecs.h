@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fastermask/data/image_io.h"
 
@@ -29,6 +30,8 @@ std::string jpeg_encode(const Image& image, PixelFormat format, int quality);
 
 ImageHeader png_header(std::string_view bytes, const std::string& name);
 Image png_decode(std::string_view bytes, const std::string& name, PixelFormat format, int& orientation);
+// The numbers of a PNG as stored, one a pixel: gray, palette index, or R + 256 G + 65536 B; alpha is dropped.
+std::vector<std::uint32_t> png_values(std::string_view bytes, const std::string& name, ImageSize& size);
 std::string png_encode(const Image& image, PixelFormat format);
 
 ImageHeader webp_header(std::string_view bytes, const std::string& name);

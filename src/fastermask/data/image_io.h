@@ -1,6 +1,6 @@
 // Reading and writing picture files: JPEG, PNG and WebP, by content when reading and by ending when writing.
 // Decoding gives the bytes that Pillow gives: libjpeg-turbo's default settings, EXIF orientation applied, alpha
-// dropped, palettes looked up, 16-bit gray as Pillow's convert("RGB") has it. detectron2 data/detection_utils.py
+// dropped, palettes looked up, 16-bit gray clipped at 255 as convert("RGB") does it. detectron2 data/detection_utils.py
 // read_image.
 #pragma once
 

@@ -234,8 +234,9 @@ class TrainingLoader::Implementation {
     const double share =
         static_cast<double>(bad_records_.size()) / static_cast<double>(context_->dataset->records.size());
     if (share > context_->options.max_bad_share) throw_too_many();
-    log_warning("data.common", "Image {} is left out and replaced by others: {}",
-                context_->dataset->records[static_cast<std::size_t>(bad.record)].id, bad.reason);
+    log_warning("data.common", "Image {} is left out and replaced by others (bad image {} of {}): {}",
+                context_->dataset->records[static_cast<std::size_t>(bad.record)].id, bad_records_.size(),
+                context_->dataset->records.size(), bad.reason);
   }
 
   [[noreturn]] void throw_too_many() const {

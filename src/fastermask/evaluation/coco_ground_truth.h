@@ -39,7 +39,7 @@ struct GroundTruthAnnotation {
   std::uint32_t keypoints_begin = 0;
   std::uint32_t keypoint_count = 0;  // K or 0
   bool crowd = false;                // a region of many, not one instance: matches are neither right nor wrong
-  bool ignore = false;               // the file's "ignore"; pycocotools does not look at it
+  bool ignore = false;               // the file's "ignore" or VOC's "difficult"; pycocotools does not look at it
 };
 
 // Which parts of annotations to read and keep.
@@ -48,7 +48,7 @@ struct GroundTruthParts {
   bool keypoints = true;
 };
 
-// Immutable once made: threads may share it.
+// Immutable once made and named: threads may share it.
 class CocoGroundTruth {
  public:
   // Reads a file, .json or .json.gz. Throws DataError "ground truth: FILE: ..." for: unreadable or truncated file,
@@ -68,6 +68,11 @@ class CocoGroundTruth {
   // True when the images list the categories that were looked for, as LVIS's do.
   bool is_federated() const { return federated_; }
   const std::vector<GroundTruthAnnotation>& annotations() const { return annotations_; }  // [A] by image, then category
+
+  // Another name for a category, for tables and metrics.
+  void rename_category(int index, std::string name) {
+    category_names_[static_cast<std::size_t>(index)] = std::move(name);
+  }
 
   // Index of an id, or -1.
   int find_image(std::int64_t id) const;

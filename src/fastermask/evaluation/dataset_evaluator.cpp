@@ -55,6 +55,7 @@ std::vector<DetectionRecord> to_detection_records(std::int64_t image_id, const D
 struct CocoDatasetEvaluator::State {
   DatasetEvaluatorOptions options;
   std::shared_ptr<const CocoGroundTruth> truth;
+  std::vector<DetectionRecord> voc_records;  // with DatasetEvaluatorOptions::voc: boxes of all images
   std::vector<int> truth_category;  // [C] the data set's class index -> the ground truth's
   std::vector<CocoEvaluator> evaluators;
   std::vector<IouType> tasks;
@@ -70,19 +71,23 @@ CocoDatasetEvaluator::CocoDatasetEvaluator(const EvaluationDataset& dataset, Dat
   GroundTruthParts parts;
   parts.segmentations = has_task(state_->options.tasks, IouType::segm);
   parts.keypoints = has_task(state_->options.tasks, IouType::keypoints);
-  state_->truth = std::make_shared<const CocoGroundTruth>(CocoGroundTruth::read(dataset.annotation_file, parts));
+  const auto truth = std::make_shared<CocoGroundTruth>(CocoGroundTruth::read(dataset.annotation_file, parts));
+  state_->truth = truth;
   for (const std::int64_t id : dataset.category_ids) {
     const int category = state_->truth->find_category(id);
     if (category < 0) {
       fail<DataError>("ground truth: {}: category id {} of the data set is not among the {} categories of the file",
                       dataset.annotation_file, id, state_->truth->category_ids().size());
     }
+    if (!dataset.class_names.empty()) {
+      truth->rename_category(category, dataset.class_names[state_->truth_category.size()]);
+    }
     state_->truth_category.push_back(category);
   }
   for (const IouType task : {IouType::bbox, IouType::keypoints, IouType::segm}) {
     if (!has_task(state_->options.tasks, task)) continue;
     state_->tasks.push_back(task);
-    if (state_->truth->annotations().empty()) continue;
+    if (state_->truth->annotations().empty() || state_->options.voc) continue;
     state_->evaluators.emplace_back(state_->truth, params_for(task, state_->options));
   }
   if (!state_->options.output_folder.empty()) {
@@ -105,6 +110,12 @@ void CocoDatasetEvaluator::add(std::int64_t image_id, const Detections& detectio
   for (CocoEvaluator& evaluator : state_->evaluators) evaluator.add(image_id, records);
   const std::lock_guard<std::mutex> lock(state_->mutex);
   state_->detections += records.size();
+  if (state_->options.voc) {
+    for (const DetectionRecord& record : records) {
+      state_->voc_records.push_back(record);
+      state_->voc_records.back().mask = {};
+    }
+  }
   if (state_->writer == nullptr) return;
   for (const DetectionRecord& record : records) state_->writer->add(record);
 }
@@ -122,6 +133,13 @@ std::vector<TaskMetrics> CocoDatasetEvaluator::finish() {
   }
   std::vector<TaskMetrics> tasks;
   if (state_->detections == 0) log_warning(kDatasetEvaluatorModule, "No predictions from the model!");
+  if (state_->options.voc) {
+    // In image order, whatever threads added them: equal scores rank in the order given.
+    std::stable_sort(state_->voc_records.begin(), state_->voc_records.end(),
+                     [](const DetectionRecord& a, const DetectionRecord& b) { return a.image_id < b.image_id; });
+    tasks.push_back(evaluate_voc(*state_->truth, state_->voc_records, *state_->options.voc).metrics());
+    log_task_metrics(tasks.back());
+  }
   for (std::size_t i = 0; i < state_->evaluators.size(); ++i) {
     if (state_->detections == 0) {
       tasks.push_back(empty_coco_metrics(state_->tasks[i]));

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "fastermask/evaluation/coco_eval.h"
 #include "fastermask/evaluation/summary.h"
+#include "fastermask/evaluation/voc_eval.h"
 #include "fastermask/structures/instances.h"
 
 namespace fastermask {
@@ -17,13 +19,14 @@ namespace fastermask {
 struct EvaluationDataset {
   std::string annotation_file;             // COCO JSON
   std::vector<std::int64_t> category_ids;  // [C] contiguous class index -> id in the JSON
-  std::vector<std::string> class_names;    // [C]
+  std::vector<std::string> class_names;    // [C] in tables and metrics; empty: the file's
 };
 
 struct DatasetEvaluatorOptions {
   std::vector<IouType> tasks;           // evaluated in the order bbox, keypoints, segm, whatever order they come in
   std::vector<int> max_detections;      // three limits; empty: COCO's (1, 10, 100)
   std::vector<double> keypoint_sigmas;  // TEST.KEYPOINT_OKS_SIGMAS; empty: COCO's
+  std::optional<VocOptions> voc;        // boxes as Pascal VOC measures them; other tasks are left out
   std::string output_folder;            // "": write no files; else coco_instances_results.json appears there
 };
 

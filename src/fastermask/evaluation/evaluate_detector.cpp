@@ -85,6 +85,10 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
     evaluator_options.max_detections = {1, 10, config.test.detections_per_image};
   evaluator_options.keypoint_sigmas = config.test.keypoint_oks_sigmas;
   evaluator_options.output_folder = options.output_folder;
+  if (dataset->metric != DatasetMetric::coco) {
+    evaluator_options.voc = VocOptions();
+    evaluator_options.voc->eleven_points = dataset->metric == DatasetMetric::voc_2007;
+  }
   std::optional<CocoDatasetEvaluator> evaluator;
   std::optional<ProposalEvaluator> proposal_evaluator;  // of a network without box heads
   if (detector.network().box_heads.empty()) {

@@ -231,8 +231,8 @@ class GroundTruthReader {
         area = ej::read_number(value, "area");
       } else if (key.unsafe_is_equal("iscrowd")) {
         annotation.crowd = ej::read_flag(value, "iscrowd");
-      } else if (key.unsafe_is_equal("ignore")) {
-        annotation.ignore = ej::read_flag(value, "ignore");
+      } else if (key.unsafe_is_equal("ignore") || key.unsafe_is_equal("difficult")) {
+        annotation.ignore = ej::read_flag(value, "ignore") || annotation.ignore;
       } else if (key.unsafe_is_equal("num_keypoints")) {
         num_keypoints = static_cast<int>(std::min<std::int64_t>(ej::read_integer(value, "num_keypoints"), 1 << 20));
       } else if (parts_.keypoints && key.unsafe_is_equal("keypoints")) {

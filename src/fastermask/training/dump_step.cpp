@@ -30,7 +30,7 @@ Batch first_batch(const Config& config, int size_divisibility) {
   augmentation.flip = FlipMode::none;
   augmentation.crop = CropMode::none;
   augmentation.list.clear();
-  TrainingLoader loader(load_datasets(config.datasets.train), options);
+  TrainingLoader loader(load_datasets(config.datasets.train, {false, 0, dataset_loading(config)}), options);
   return loader.next();
 }
 

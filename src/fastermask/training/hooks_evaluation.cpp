@@ -38,6 +38,7 @@ std::map<std::string, double> validation_losses(const Config& config, TrainableR
   options.repeat_threshold = 0;
   DatasetFilter filter;
   filter.filter_empty = true;
+  filter.loading = dataset_loading(config);
   const auto dataset = load_datasets(config.datasets.test, filter);
   TrainingLoader loader(dataset, options);
   const at::NoGradGuard no_grad;
@@ -155,7 +156,7 @@ std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcn
   std::vector<TaskMetrics> all;
   Detector detector(std::make_shared<TorchNetworkExecutor>(model.network(), model.parameters()), config);
   for (const std::string& name : config.datasets.test) {
-    const auto dataset = std::make_shared<const Dataset>(load_dataset(name));
+    const auto dataset = std::make_shared<const Dataset>(load_dataset(name, dataset_loading(config)));
     EvaluateDetectorOptions options;
     options.output_folder = join_path(config.output_dir, "inference");
     if (config.datasets.test.size() > 1)

@@ -32,6 +32,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 DatasetFilter training_filter(const Config& config) {
   DatasetFilter filter;
   filter.filter_empty = config.dataloader.filter_empty_annotations;
+  filter.loading = dataset_loading(config);
+  filter.loading.max_bad_share = config.dataloader.max_bad_share;
   filter.min_keypoints = config.model.keypoint_on ? config.model.roi_keypoint_head.min_keypoints_per_image : 0;
   return filter;
 }

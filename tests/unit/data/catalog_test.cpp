@@ -76,6 +76,59 @@ TEST(Catalog, FilterLeavesOutEmptyAndCrowdOnlyImages) {
             "dataset: no data set is named; set DATASETS.TRAIN or DATASETS.TEST");
 }
 
+TEST(Catalog, NamesFromTheConfigTakeThePlaceOfTheSets) {
+  const TemporaryFolder folder;
+  const std::string pair = write_set(
+      folder, "a.json", R"([{"id":1,"image_id":1,"category_id":1,"bbox":[1,1,2,2],"keypoints":[1,1,2,0,0,0]}])");
+  Config config;
+  config.model.roi_heads.num_classes = 2;
+  config.datasets.class_names = {"Ameise", "Biene"};
+  config.datasets.keypoint_names = {"left_end", "right_end"};
+  const Dataset dataset = load_dataset(pair, dataset_loading(config));
+  EXPECT_THAT(dataset.class_names, ElementsAre("Ameise", "Biene"));
+  EXPECT_THAT(dataset.keypoint_names, ElementsAre("left_end", "right_end"));
+  EXPECT_THAT(dataset.keypoint_flip_indices(), ElementsAre(1, 0));
+  DatasetFilter filter;
+  filter.loading = dataset_loading(config);
+  EXPECT_THAT(load_datasets({pair, pair}, filter)->class_names, ElementsAre("Ameise", "Biene"));
+  config.model.roi_heads.num_classes = 3;
+  EXPECT_EQ(message_of<ConfigError>([&] { dataset_loading(config); }),
+            "config: DATASETS.CLASS_NAMES must have 3 names, as MODEL.ROI_HEADS.NUM_CLASSES says, got 2");
+  config.datasets.class_names.push_back("Zecke");
+  EXPECT_EQ(message_of<ConfigError>([&] { load_dataset(pair, dataset_loading(config)); }),
+            "config: DATASETS.CLASS_NAMES must have 2 names, as many as " + pair + " has categories, got 3");
+  config.datasets.class_names.clear();
+  config.datasets.keypoint_names.push_back("middle");
+  EXPECT_EQ(message_of<ConfigError>([&] { load_dataset(pair, dataset_loading(config)); }),
+            "config: DATASETS.KEYPOINT_NAMES must have 2 names, as many as " + pair + " has keypoints, got 3");
+}
+
+TEST(Catalog, FaultyAnnotationsAreLeftOutUpToTheAllowedShare) {
+  const TemporaryFolder folder;
+  ::setenv("FASTERMASK_CACHE", (folder / "cache").c_str(), 1);
+  std::string annotations = R"([{"id":1,"image_id":1,"category_id":9,"bbox":[1,1,2,2]},
+    {"id":2,"image_id":1,"category_id":1,"bbox":[1,1,2,2]},{"id":2,"image_id":2,"category_id":1,"bbox":[3,1,2,2]})";
+  for (int id = 3; id < 10; ++id)
+    annotations += fmt::format(R"(,{{"id":{},"image_id":2,"category_id":2,"bbox":[1,1,20,2]}})", id);
+  const std::string pair = write_set(folder, "a.json", annotations + "]");
+  const std::string first_fault =
+      "coco: " + (folder / "a.json") + ": annotation 1 (image 1): category_id 9 is not among";
+  EXPECT_THAT(message_of<DataError>([&] { load_datasets({pair}); }), HasSubstr(first_fault)) << "evaluation is strict";
+  DatasetFilter filter;
+  filter.loading.max_bad_share = 0.1;
+  const auto dataset = load_datasets({pair}, filter);
+  EXPECT_THAT(class_histogram(*dataset), ElementsAre(2, 7));
+  EXPECT_EQ(dataset->annotation_file, folder / "a.json");
+  EXPECT_EQ(dataset->annotations(dataset->records[1])[0].id, 10) << "the id used twice";
+  EXPECT_EQ(dataset->annotations(dataset->records[1])[1].box, (Box{1, 1, 21, 3})) << "a warning only: left as it is";
+  filter.loading.max_bad_share = 0.09;
+  const std::string message = message_of<DataError>([&] { load_datasets({pair}, filter); });
+  EXPECT_THAT(message, HasSubstr(first_fault));
+  EXPECT_THAT(message,
+              HasSubstr("0 of 2 images and 1 of 10 annotations cannot be used, more than the allowed share of"));
+  ::unsetenv("FASTERMASK_CACHE");
+}
+
 TEST(Catalog, SetsOfTheSameClassesAreJoined) {
   const TemporaryFolder folder;
   const std::string annotation =
@@ -93,7 +146,17 @@ TEST(Catalog, SetsOfTheSameClassesAreJoined) {
   EXPECT_THAT(message_of<DataError>([&] {
                 load_datasets({a, c});
               }),
-              HasSubstr("cannot be joined: their classes differ (2 and 1: ant ... and cow ...)"));
+              HasSubstr("dataset: " + a + " and " + c +
+                        " cannot be joined: their categories differ: category 1 is "
+                        "'ant' in " +
+                        a + ", but 'cow' in " + c));
+  const std::string d = write_set(folder, "d.json", "[]", R"([{"id":1,"name":"ant"}])");
+  EXPECT_THAT(message_of<DataError>([&] {
+                load_datasets({a, b, d});
+              }),
+              HasSubstr("has 2, " + d + " has 1: only " + a + " + " + b + " has category 2, 'bee'"));
+  const std::string e = write_set(folder, "e.json", "[]", R"([{"id":7,"name":"ant"},{"id":9,"name":"bee"}])");
+  EXPECT_EQ(load_datasets({a, e})->records.size(), 4u) << "ids may differ, names and their order count";
 }
 
 TEST(Catalog, TheHistogramLooksAsDetectron2PrintsIt) {

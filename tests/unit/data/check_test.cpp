@@ -10,6 +10,7 @@
 #include "fastermask/data/image_codecs.h"
 #include "fastermask/data/loader.h"
 #include "fastermask/data/polygon_check.h"
+#include "fastermask/kernels/rle.h"
 #include "unit/data/data_fixture.h"
 
 namespace fastermask {
@@ -67,6 +68,12 @@ DatasetLocation plant_faults(const TemporaryFolder& folder) {
   return {"faults", folder / "faults.json", folder.path(), false};
 }
 
+CheckOptions repairing() {
+  CheckOptions options;
+  options.repair = true;
+  return options;
+}
+
 std::multimap<ProblemKind, std::int64_t> kinds_of(const CheckReport& report) {
   std::multimap<ProblemKind, std::int64_t> kinds;
   for (const DataProblem& problem : report.problems) {
@@ -104,7 +111,7 @@ TEST(DatasetCheck, EveryPlantedFaultIsReported) {
 
 TEST(DatasetCheck, TheRepairedFileHasNoErrorsLeftAndLoads) {
   const TemporaryFolder folder;
-  const CheckReport report = check_dataset(plant_faults(folder), true);
+  const CheckReport report = check_dataset(plant_faults(folder), repairing());
   write_bytes(folder / "repaired.json", report.repaired_json);
   const CheckReport again = check_dataset({"repaired", folder / "repaired.json", folder.path(), false});
   for (const DataProblem& problem : again.problems) {
@@ -124,7 +131,7 @@ TEST(DatasetCheck, TheRepairedFileHasNoErrorsLeftAndLoads) {
 
 TEST(DatasetCheck, ExifTurnedAnnotationsAreTurnedUpright) {
   const TemporaryFolder folder;
-  write_bytes(folder / "repaired.json", check_dataset(plant_faults(folder), true).repaired_json);
+  write_bytes(folder / "repaired.json", check_dataset(plant_faults(folder), repairing()).repaired_json);
   const Dataset dataset = load_coco(folder / "repaired.json", folder.path());
   const ImageRecord& record = dataset.records[2];
   EXPECT_EQ(record.size(), (ImageSize{60, 40}));
@@ -138,17 +145,41 @@ TEST(DatasetCheck, ExifTurnedAnnotationsAreTurnedUpright) {
 TEST(DatasetCheck, PicturesInTwoSetsAreFound) {
   const TemporaryFolder folder;
   const DatasetLocation location = plant_faults(folder);
-  std::vector<CheckReport> reports = {check_dataset(location), check_dataset(location)};
-  const std::size_t before = reports[1].problems.size();
-  check_shared_images(reports);
-  EXPECT_EQ(reports[1].problems.size() - before, reports[1].pictures.size());
-  EXPECT_EQ(reports[1].problems.back().kind, ProblemKind::image_in_two_sets);
+  const std::vector<CheckReport> first = {check_dataset(location)};
+  const CheckReport second = check_dataset(location, repairing(), first);
+  EXPECT_EQ(kinds_of(second).count(ProblemKind::image_in_two_sets), first[0].pictures.size());
+  EXPECT_EQ(second.problems.size() - first[0].problems.size(), first[0].pictures.size());
+  EXPECT_EQ(second.repair.images_kept, 0) << "each readable picture is in the first set, too";
+}
+
+TEST(DatasetCheck, TheRepairSaysWhatIsLostAndWhatChanges) {
+  const TemporaryFolder folder;
+  const CheckReport report = check_dataset(plant_faults(folder), repairing());
+  EXPECT_EQ(report.repair.images_kept, 4);
+  EXPECT_EQ(report.repair.images_removed, 4);  // 3, 4, the second 1, 8
+  EXPECT_EQ(report.repair.images_changed, 2);  // sizes of 2 and 5
+  EXPECT_EQ(report.repair.annotations_kept + report.repair.annotations_removed, report.annotations);
+  EXPECT_EQ(report.repair.annotations_kept, 7);
+  EXPECT_EQ(report.repair.annotations_changed, 6);  // box 2, polygons 4 and 6, the new id 16, polygon 13, turned 14
+  EXPECT_THAT(report.repair.removed_with_image, testing::ElementsAre(15));
+  EXPECT_EQ(report.problems[0].message, "the id is used before, by " + (folder / "1.png") +
+                                            "; annotations of this id are taken to be those of that image");
+}
+
+TEST(DatasetCheck, ACrossingPolygonBecomesTheMaskThatItFills) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "repaired.json", check_dataset(plant_faults(folder), repairing()).repaired_json);
+  const Dataset dataset = load_coco(folder / "repaired.json", folder.path());
+  const Annotation annotation = dataset.annotations(dataset.records[0]).at(3);
+  ASSERT_EQ(annotation.id, 6);
+  EXPECT_EQ(std::get<Rle>(annotation.segmentation).counts,
+            polygons_to_rle({{5, 5, 15, 15, 15, 5, 5, 15}}, 40, 61).counts);
 }
 
 TEST(DatasetCheck, BrokenJsonIsOneProblem) {
   const TemporaryFolder folder;
   write_bytes(folder / "a.json", "{\"images\": [");
-  const CheckReport report = check_dataset({"a", folder / "a.json", folder.path(), false}, true);
+  const CheckReport report = check_dataset({"a", folder / "a.json", folder.path(), false}, repairing());
   ASSERT_EQ(report.problems.size(), 1u);
   EXPECT_EQ(report.problems[0].kind, ProblemKind::broken_json);
   EXPECT_TRUE(report.repaired_json.empty());

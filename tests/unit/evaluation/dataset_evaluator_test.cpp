@@ -48,6 +48,31 @@ class DatasetEvaluator : public ::testing::Test {
   DatasetEvaluatorOptions options_;
 };
 
+TEST_F(DatasetEvaluator, MeasuresBoxesAsPascalVocWhenAsked) {
+  nlohmann::json truth = small_truth_json();
+  for (nlohmann::json& annotation : truth["annotations"]) {
+    if (annotation["image_id"] != 7 || annotation["category_id"] == 5) annotation["difficult"] = 1;
+  }
+  write_truth(truth);
+  options_.voc = VocOptions();
+  CocoDatasetEvaluator evaluator(dataset_, options_);
+  Detections detections = both_objects();
+  detections.boxes[0] = {1, 1, 5, 7};  // IoU 2/3
+  evaluator.add(7, detections);
+  const std::vector<TaskMetrics> metrics = evaluator.finish();
+  ASSERT_EQ(metrics.size(), 1u) << "boxes only";
+  EXPECT_EQ(metrics[0].task, "bbox");
+  EXPECT_NEAR(metrics[0].value("AP50"), 100, 1e-9) << "the dog is difficult: it has no AP";
+  EXPECT_NEAR(metrics[0].value("AP75"), 0, 1e-9);
+}
+
+TEST_F(DatasetEvaluator, NamesCategoriesAsTheDataSetDoes) {
+  dataset_.class_names = {"Katze", "Hund"};
+  CocoDatasetEvaluator evaluator(dataset_, options_);
+  evaluator.add(7, both_objects());
+  EXPECT_NEAR(evaluator.finish()[0].value("AP-Hund"), 100, 1e-9);
+}
+
 TEST_F(DatasetEvaluator, EvaluatesAndWritesResults) {
   CocoDatasetEvaluator evaluator(dataset_, options_);
   evaluator.add(7, both_objects());
