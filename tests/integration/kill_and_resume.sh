@@ -19,10 +19,10 @@ fail() {
 
 fm="$bin/fastermask"
 "$fm" data synth --output "$work/s" --train 8 --val 1 --size 96x80 --seed 3 >/dev/null 2>&1 || fail "data synth"
-train() { # FOLDER [KEY VALUE ...]
+train() { # FOLDER [KEY VALUE ...]; started with & only in a subshell that `exec`s, or the kill would hit the subshell
   local folder="$1"
   shift
-  "$bin/fastermask-train" train --config-file "$source/configs/tiny/synth_mask_rcnn_R_18_FPN.yaml" --resume \
+  ${instead_of_the_shell:-} "$bin/fastermask-train" train --config-file "$source/configs/tiny/synth_mask_rcnn_R_18_FPN.yaml" --resume \
     MODEL.RESNETS.DEPTH 50 MODEL.RESNETS.NORM BN MODEL.RESNETS.RES2_OUT_CHANNELS 32 MODEL.RESNETS.STEM_OUT_CHANNELS 8 \
     MODEL.RESNETS.WIDTH_PER_GROUP 8 MODEL.FPN.NORM "" MODEL.FPN.OUT_CHANNELS 16 MODEL.ROI_BOX_HEAD.FC_DIM 32 \
     MODEL.ROI_MASK_HEAD.NORM "" MODEL.ROI_MASK_HEAD.CONV_DIM 16 INPUT.MIN_SIZE_TRAIN "(64,)" SOLVER.IMS_PER_BATCH 2 SEED 7 MODEL.ROI_HEADS.NUM_CLASSES 5 \
@@ -44,22 +44,41 @@ losses() {
   } END { for (i in newest) print i, newest[i] }' "$1/metrics.json" | sort -n
 }
 
+# Starts `train "$@"` in the background as $pid and waits until its first step is about to begin.
+start_training() { # LOG FOLDER
+  rm -f "$1"
+  (instead_of_the_shell=exec; train "$2" >"$1" 2>&1) &
+  pid=$!
+}
+await_first_step() { # LOG
+  until grep -q "Starting training from iteration" "$1" 2>/dev/null; do
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.01
+  done
+}
+
+start_training "$work/alone.log" "$work/alone"
+await_first_step "$work/alone.log"
 started="$(date +%s%N)"
-train "$work/alone" >"$work/alone.log" 2>&1 || { tail -n 20 "$work/alone.log"; fail "the training left alone"; }
+wait "$pid" || { tail -n 20 "$work/alone.log"; fail "the training left alone"; }
 alone_ms=$((($(date +%s%N) - started) / 1000000))
 
-# Moments from before the first step to a few steps later: on the average a twenty-fifth of the training is done.
+# Every fifth kill comes while the training starts up, the others up to a few steps after that.
 kills=0
-for _ in $(seq 20); do
-  train "$work/killed" >"$work/killed.log" 2>&1 &
-  pid=$!
-  delay=$((alone_ms / 25 + RANDOM % (alone_ms / 12 + 1)))
+for i in $(seq 20); do
+  start_training "$work/killed.log" "$work/killed"
+  [ $((i % 5)) -eq 0 ] || await_first_step "$work/killed.log"
+  delay=$((RANDOM % (alone_ms / 10 + 1)))
   sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
-  if kill -KILL "$pid" 2>/dev/null; then kills=$((kills + 1)); fi
+  kill -KILL "$pid" 2>/dev/null
   wait "$pid" 2>/dev/null
+  [ $? -eq 137 ] && kills=$((kills + 1))
 done
-[ "$kills" -ge 10 ] || fail "only $kills of 20 kills came before the end of the training"
+[ "$kills" -ge 15 ] || fail "only $kills of 20 kills came before the end of the training"
 train "$work/killed" >"$work/killed.log" 2>&1 || { tail -n 20 "$work/killed.log"; fail "the last resume"; }
+reached="$(sed -n 's/.*Starting training from iteration \([0-9]*\).*/\1/p' "$work/killed.log" | head -n 1)"
+[ "${reached:-0}" -ge 5 ] || fail "the kills came too early or too late: the last start was at iteration ${reached:-none}"
+pgrep -f "$work/killed" >/dev/null && fail "a killed training is still there"
 [ "$(checksums "$work/alone/model_final.pth")" = "$(checksums "$work/killed/model_final.pth")" ] ||
   fail "after 20 kills the weights must equal those of the training left alone"
 [ -n "$(losses "$work/alone")" ] || fail "metrics.json must hold losses"
@@ -78,5 +97,5 @@ else
   echo "skipped: the full disk (no right to mount a small one)"
 fi
 
-echo "$kills kills in a training of $alone_ms ms"
+echo "$kills kills within $reached iterations of a training of $alone_ms ms"
 [ "$failures" -eq 0 ]

@@ -92,15 +92,15 @@ double matrix_peak() {
 // The two yardsticks of published times: operations a second of a linear layer 1000 x 12544 -> 1024, and of a 3x3
 // convolution of 256 to 256 channels at 200 x 304, the direct way.
 double yardstick(const ConvolutionGeometry& geometry, int batch, int height, int width) {
-  const auto weights = static_cast<std::size_t>(geometry.in_channels) * static_cast<std::size_t>(geometry.out_channels) *
+  const auto weights = static_cast<std::size_t>(geometry.in_channels) *
+                       static_cast<std::size_t>(geometry.out_channels) *
                        static_cast<std::size_t>(geometry.kernel * geometry.kernel);
   const std::vector<float> weight(weights, 0.01f);
   const PackedConvolution convolution(geometry, weight.data(), nullptr, ConvolutionMethod::direct);
   const std::int64_t pixels = static_cast<std::int64_t>(batch) * height * width;
   const std::vector<float> input(static_cast<std::size_t>(pixels * geometry.in_channels), 0.5f);
   std::vector<float> output(static_cast<std::size_t>(pixels * geometry.out_channels));
-  const double seconds =
-      best_of(3, [&] { convolution.run({input.data(), batch, height, width, output.data()}); });
+  const double seconds = best_of(3, [&] { convolution.run({input.data(), batch, height, width, output.data()}); });
   return 2.0 * static_cast<double>(pixels) * static_cast<double>(weights) / seconds;
 }
 
@@ -190,8 +190,8 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
     return median(values);
   };
   const int regions = config.model.rpn.post_nms_topk_test;
-  const NetworkSummary summary = summarise(detector.network(), {batch.height, batch.width}, regions,
-                                           std::max(1, static_cast<int>(detections)));
+  const NetworkSummary summary =
+      summarise(detector.network(), {batch.height, batch.width}, regions, std::max(1, static_cast<int>(detections)));
   const auto flops = [&](const std::string& graph) {
     double sum = 0;
     for (const GraphSummary& part : summary.graphs) {
@@ -199,17 +199,16 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
     }
     return sum;
   };
-  const std::vector<Stage> stages = {
-      {"resize, normalise", median(preparing), 0},
-      {"backbone, RPN head", stage(&DetectorTimes::dense), flops("dense")},
-      {"proposals", stage(&DetectorTimes::proposals), 0},
-      {"RoIAlign of boxes", stage(&DetectorTimes::box_pool), flops("roi_stage")},
-      {"box head", stage(&DetectorTimes::box_head), flops("box_head")},
-      {"boxes, NMS", stage(&DetectorTimes::boxes), 0},
-      {"RoIAlign of masks", stage(&DetectorTimes::mask_pool), 0},
-      {"mask, keypoint head", stage(&DetectorTimes::mask_head),
-       detections == 0 ? 0 : flops("mask_head") + flops("keypoint_head")},
-      {"paste", median(pasting), 0}};
+  const std::vector<Stage> stages = {{"resize, normalise", median(preparing), 0},
+                                     {"backbone, RPN head", stage(&DetectorTimes::dense), flops("dense")},
+                                     {"proposals", stage(&DetectorTimes::proposals), 0},
+                                     {"RoIAlign of boxes", stage(&DetectorTimes::box_pool), flops("roi_stage")},
+                                     {"box head", stage(&DetectorTimes::box_head), flops("box_head")},
+                                     {"boxes, NMS", stage(&DetectorTimes::boxes), 0},
+                                     {"RoIAlign of masks", stage(&DetectorTimes::mask_pool), 0},
+                                     {"mask, keypoint head", stage(&DetectorTimes::mask_head),
+                                      detections == 0 ? 0 : flops("mask_head") + flops("keypoint_head")},
+                                     {"paste", median(pasting), 0}};
   const double peak = matrix_peak();
   const double linear = yardstick({12544, 1024}, 1000, 1, 1);
   const double convolution = yardstick({256, 256, 3, 1, 1}, 1, 200, 304);
@@ -246,9 +245,10 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   }
   fmt::print("{:<22}{:>10.1f}\n{:<22}{:>10.1f}\n\n", "other", rest * 1e3, "all", median(whole) * 1e3);
   fmt::print("GFLOP are counted the direct way: Winograd's convolutions may pass 100 % of the peak.\n");
-  fmt::print("Matrix peak {:.0f} GFLOP/s; yardsticks: linear 1000 x 12544 -> 1024 {:.0f}, convolution 3x3 256 -> 256, "
-             "200 x 304 {:.0f} GFLOP/s\n",
-             peak / 1e9, linear / 1e9, convolution / 1e9);
+  fmt::print(
+      "Matrix peak {:.0f} GFLOP/s; yardsticks: linear 1000 x 12544 -> 1024 {:.0f}, convolution 3x3 256 -> 256, "
+      "200 x 304 {:.0f} GFLOP/s\n",
+      peak / 1e9, linear / 1e9, convolution / 1e9);
   fmt::print("Packing the weights took {:.2f} s; peak memory {:.0f} MB\n", packing, peak_memory / 1e6);
   return 0;
 }
@@ -262,7 +262,8 @@ void add_bench_infer_command(CLI::App& bench) {
   command->add_option("--weights", options->weights, "weight file; otherwise random weights");
   command->add_option("--image", options->image, "picture; otherwise noise of --size");
   command->add_option("--size", options->size, "height and width of the network's input")->expected(2);
-  command->add_option("--repeat", options->repeat, "timed runs, of which the median counts")->check(CLI::PositiveNumber);
+  command->add_option("--repeat", options->repeat, "timed runs, of which the median counts")
+      ->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
   command->add_flag("--exact", options->exact, "no Winograd convolutions");
   command->add_flag("--json", options->json, "print one JSON document");

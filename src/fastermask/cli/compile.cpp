@@ -47,7 +47,8 @@ void run_compile(const CLI::App& command, const CompileCommandOptions& options) 
 }  // namespace
 
 void add_compile_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("compile", "Make a model package: one file that runs anywhere without LibTorch");
+  CLI::App* command =
+      app.add_subcommand("compile", "Make a model package: one file that runs anywhere without LibTorch");
   auto options = std::make_shared<CompileCommandOptions>();
   command->add_option("--config-file", options->config_file, "YAML config")->required();
   command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");

@@ -89,6 +89,7 @@ int run_program(const std::string& name, const std::string& description, const s
                 int argc, char** argv) {
   limit_spinning(argv);
   std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f`: an error in writing, not the end
   CLI::App app(description, name);
   app.set_version_flag("--version", name + " " FASTERMASK_VERSION);
   app.require_subcommand(1);

@@ -111,7 +111,8 @@ struct DataLoaderConfig {
       "share of the images that RandomSubsetTrainingSampler keeps to");
     v("FILTER_EMPTY_ANNOTATIONS", filter_empty_annotations, any(), "leave images without objects out of training");
     v("MAX_BAD_SHARE", max_bad_share, in_range(0, 1).not_in_detectron2(),
-      "share of the training images, and of the annotations, that may be unusable: they are logged and left out; beyond "
+      "share of the training images, and of the annotations, that may be unusable: they are logged and left out; "
+      "beyond "
       "it the run stops");
   }
 };

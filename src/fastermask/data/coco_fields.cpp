@@ -188,7 +188,8 @@ void coco_read_segmentation(od::value value, AnnotationFields& fields) {
   } else if (type == od::json_type::string) {
     throw MaskFileFound();
   } else if (!value.is_null()) {
-    coco_problem("segmentation must be a list of polygons, an RLE object or the path of a PNG, got {}", coco_type_name(value));
+    coco_problem("segmentation must be a list of polygons, an RLE object or the path of a PNG, got {}",
+                 coco_type_name(value));
   }
 }
 

@@ -24,7 +24,8 @@ namespace {
 Image copy_picture(const PictureView& picture, PixelFormat format) {
   const std::ptrdiff_t row_bytes = picture.row_bytes == 0 ? std::ptrdiff_t{3} * picture.width : picture.row_bytes;
   const auto limit = kMaxImagePixels;
-  if (picture.pixels == nullptr || picture.height <= 0 || picture.width <= 0 || row_bytes < std::ptrdiff_t{3} * picture.width ||
+  if (picture.pixels == nullptr || picture.height <= 0 || picture.width <= 0 ||
+      row_bytes < std::ptrdiff_t{3} * picture.width ||
       static_cast<std::int64_t>(picture.height) * picture.width > limit) {
     fail("predictor: impossible picture: {} x {} pixels, {} bytes a row", picture.height, picture.width, row_bytes);
   }
@@ -68,9 +69,7 @@ std::vector<Instance> to_instances(Detections detections) {
 
 }  // namespace
 
-std::vector<std::uint8_t> RunLengthMask::pixels() const {
-  return rle_decode({height, width, runs}).pixels;
-}
+std::vector<std::uint8_t> RunLengthMask::pixels() const { return rle_decode({height, width, runs}).pixels; }
 
 struct Predictor::Model {
   Model(const std::string& path, const PredictorOptions& options) {

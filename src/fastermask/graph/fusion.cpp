@@ -16,7 +16,10 @@ bool multiplies(LayerType type) {
 class Fuser {
  public:
   explicit Fuser(const Graph& graph)
-      : graph_(graph), readers_(graph.layers.size(), 0), values_(graph.layers.size()), makers_(graph.layers.size(), -1) {
+      : graph_(graph),
+        readers_(graph.layers.size(), 0),
+        values_(graph.layers.size()),
+        makers_(graph.layers.size(), -1) {
     for (const Layer& layer : graph.layers) {
       for (const int input : layer.inputs) ++readers_[index(input)];
     }
@@ -74,7 +77,8 @@ class Fuser {
         if (fuse_relu(i, input)) return;
         break;
       case LayerType::add:
-        if (fuse_add(i, current.inputs[0], current.inputs[1]) || fuse_add(i, current.inputs[1], current.inputs[0])) return;
+        if (fuse_add(i, current.inputs[0], current.inputs[1]) || fuse_add(i, current.inputs[1], current.inputs[0]))
+          return;
         break;
       case LayerType::flatten:
         if (graph_.layers[index(input)].type != LayerType::flatten && only_linear_reads(i)) {

@@ -56,8 +56,8 @@ class PackedConvolution {
   PackedConvolution(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
                     ConvolutionMethod method, Isa isa = best_isa());
 
-  // The same with weights packed before (packed_weights(), packed_bias()), perhaps by another machine. Throws Error when
-  // their sizes are not those that the geometry and method need.
+  // The same with weights packed before (packed_weights(), packed_bias()), perhaps by another machine. Throws Error
+  // when their sizes are not those that the geometry and method need.
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, SharedFloats weights,
                     SharedFloats bias, Isa isa = best_isa());
 

@@ -24,7 +24,8 @@ void run_blocks(const LineGrid& grid, const std::function<void(Span<const LineSe
   // Long lines are cut; short ones are joined.
   std::int64_t parts = std::max<std::int64_t>(1, ceil_div(grid.length, grid.rows + grid.rows / 4));
   if (grid.lines < 8 * threads && parts > 1) parts = ceil_div(balanced(grid.lines * parts, threads), grid.lines);
-  const std::int64_t part_length = std::min(grid.length, ceil_div(ceil_div(grid.length, parts), kRowsAtOnce) * kRowsAtOnce);
+  const std::int64_t part_length =
+      std::min(grid.length, ceil_div(ceil_div(grid.length, parts), kRowsAtOnce) * kRowsAtOnce);
   parts = ceil_div(grid.length, part_length);
   const std::int64_t segments = grid.lines * parts;
   const std::int64_t joined = std::max<std::int64_t>(1, grid.rows / part_length);
@@ -36,8 +37,8 @@ void run_blocks(const LineGrid& grid, const std::function<void(Span<const LineSe
       for (std::int64_t s = segments * b / blocks; s < segments * (b + 1) / blocks; ++s) {
         const std::int64_t line = s / parts;
         const std::int64_t x = s % parts * part_length;
-        block.push_back({line / grid.lines_per_image, line % grid.lines_per_image, x,
-                         std::min(part_length, grid.length - x)});
+        block.push_back(
+            {line / grid.lines_per_image, line % grid.lines_per_image, x, std::min(part_length, grid.length - x)});
       }
       body(block);
     }

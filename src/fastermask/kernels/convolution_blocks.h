@@ -24,7 +24,8 @@ struct LineSegment {
 // Deeper sums of 1x1 kernels are cut, so that a panel of weights stays in the first-level cache.
 constexpr int kMaxDepth = 512;
 
-// Output pixels a block should have when each needs `depth` floats of input: about 200 KB, half of a second-level cache.
+// Output pixels a block should have when each needs `depth` floats of input: about 200 KB, half of a second-level
+// cache.
 inline int block_rows(int depth) { return std::clamp(49152 / std::min(depth, kMaxDepth) / 12 * 12, 48, 240); }
 
 struct LineGrid {

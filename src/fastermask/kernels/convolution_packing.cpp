@@ -16,12 +16,13 @@ namespace {
 constexpr int kNarrowDepth = 64;
 
 void check_geometry(const ConvolutionGeometry& g) {
-  FASTERMASK_CHECK(g.in_channels > 0 && g.out_channels > 0 && g.kernel > 0 && g.stride > 0 && g.padding >= 0 &&
-                       g.dilation > 0 && g.groups > 0 && g.in_channels % g.groups == 0 &&
-                       g.out_channels % g.groups == 0 && (!g.transposed || (g.groups == 1 && g.dilation == 1)),
-                   "convolution: impossible geometry: {} to {} channels, kernel {}, stride {}, padding {}, dilation {}, "
-                   "groups {}, transposed {}",
-                   g.in_channels, g.out_channels, g.kernel, g.stride, g.padding, g.dilation, g.groups, g.transposed);
+  FASTERMASK_CHECK(
+      g.in_channels > 0 && g.out_channels > 0 && g.kernel > 0 && g.stride > 0 && g.padding >= 0 && g.dilation > 0 &&
+          g.groups > 0 && g.in_channels % g.groups == 0 && g.out_channels % g.groups == 0 &&
+          (!g.transposed || (g.groups == 1 && g.dilation == 1)),
+      "convolution: impossible geometry: {} to {} channels, kernel {}, stride {}, padding {}, dilation {}, "
+      "groups {}, transposed {}",
+      g.in_channels, g.out_channels, g.kernel, g.stride, g.padding, g.dilation, g.groups, g.transposed);
 }
 
 SharedFloats share(AlignedFloats floats) {
@@ -88,8 +89,8 @@ void PackedConvolution::lay_out() {
   check_geometry(g);
   const int panels = panels_of(g.out_channels / g.groups);
   bias_floats_ = static_cast<std::size_t>(g.groups) * static_cast<std::size_t>(panels * kPanelWidth);
-  narrow_ = method_ == ConvolutionMethod::direct && !g.transposed && g.kernel > 1 && g.dilation == 1 &&
-            g.groups == 1 && g.kernel * g.in_channels <= kNarrowDepth;
+  narrow_ = method_ == ConvolutionMethod::direct && !g.transposed && g.kernel > 1 && g.dilation == 1 && g.groups == 1 &&
+            g.kernel * g.in_channels <= kNarrowDepth;
   if (method_ == ConvolutionMethod::winograd) {
     FASTERMASK_CHECK(winograd_fits(g), "convolution: Winograd's way needs a 3x3 kernel of stride 1");
     panel_floats_ = static_cast<std::ptrdiff_t>(g.in_channels) * kPanelWidth;
@@ -162,9 +163,9 @@ void PackedConvolution::pack_direct(const float* weight, float* packed) const {
           for (int c = 0; c < group_in; ++c) {
             for (int n = 0; n < kPanelWidth; ++n) {
               const int k = first + n;
-              const std::ptrdiff_t filter =
-                  g.transposed ? static_cast<std::ptrdiff_t>(c) * g.out_channels + k
-                               : static_cast<std::ptrdiff_t>(group * group_out + k) * group_in + c;
+              const std::ptrdiff_t filter = g.transposed
+                                                ? static_cast<std::ptrdiff_t>(c) * g.out_channels + k
+                                                : static_cast<std::ptrdiff_t>(group * group_out + k) * group_in + c;
               *out++ = k < group_out ? weight[filter * area + position] : 0.0f;
             }
           }

@@ -23,8 +23,8 @@ struct FeatureMapShape {
 // P = (H + 2 padding - kernel) / stride + 1.
 void max_pool(const FeatureMapShape& shape, const float* input, int kernel, int stride, int padding, float* output);
 
-// Each image's groups of C / G channels to mean 0 and variance 1 (the biased one), then scale and shift by channel, then
-// relu if asked. Sums are taken in double. arXiv:1803.08494. `output` may be `input`.
+// Each image's groups of C / G channels to mean 0 and variance 1 (the biased one), then scale and shift by channel,
+// then relu if asked. Sums are taken in double. arXiv:1803.08494. `output` may be `input`.
 void group_norm(const FeatureMapShape& shape, const float* input, int groups, double epsilon, const float* weight,
                 const float* bias, bool relu, float* output);
 
@@ -51,7 +51,8 @@ FASTERMASK_DECLARE_COPIES(
     void max_of_pixels(const float* const* pixels, int count, int channels, float* out);
 
     // out[c] = in[c] * scale[c] + shift[c], then relu if asked; NaN stays.
-    void scale_shift_pixel(const float* in, const float* scale, const float* shift, int channels, bool relu, float* out);
+    void scale_shift_pixel(const float* in, const float* scale, const float* shift, int channels, bool relu,
+                           float* out);
 
     // sums[c] += in[c] and squares[c] += in[c]^2 over `pixels` pixels.
     void add_moments(const float* in, std::int64_t pixels, int channels, double* sums, double* squares);

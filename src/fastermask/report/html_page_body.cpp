@@ -53,6 +53,10 @@ std::string_view html_page_body() {
       <div class="top"><h2>Pictures</h2><span class="soft">click to enlarge</span></div>
       <div class="gallery" id="gallery"></div>
     </section>
+    <section class="card wide" id="over-time-card" aria-label="Pictures over time" hidden>
+      <div class="top"><h2>The same pictures over time</h2><span class="soft">click to enlarge</span></div>
+      <div class="gallery" id="over-time"></div>
+    </section>
     <section class="card" id="dataset" aria-label="Data set" hidden><div class="top"><h2>Data set</h2></div></section>
     <section class="card" id="environment" aria-label="Environment" hidden>
       <div class="top"><h2>Environment</h2></div>

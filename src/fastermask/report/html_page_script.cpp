@@ -117,7 +117,10 @@ function draw_training() {
   add_chart('speed', x, [
     {name: 'whole iteration', values: time, color: color_of(0), main: true},
     {name: 'waiting for data', values: waiting, color: color_of(1)},
-    {name: 'computing', values: rest, color: color_of(2), hidden: true},
+    {name: 'forward', values: series.get('forward_time'), color: color_of(2)},
+    {name: 'backward', values: series.get('backward_time'), color: color_of(3)},
+    {name: 'optimiser', values: series.get('update_time'), color: color_of(4)},
+    {name: 'computing', values: rest, color: color_of(5), hidden: true},
   ], {from_zero: true, unit: ' s'});
 }
 
@@ -219,9 +222,11 @@ function fill_classes() {
   $('classes').hidden = false;
 }
 
-function fill_gallery() {
+// Pictures of the newest evaluation, then those of the evaluations one after the other.
+function fill_galleries() {
   const pictures = [...$('pictures').querySelectorAll('img')];
   if (!pictures.length) return;
+  const newest = pictures.length - data.over_time;
   const viewer = $('viewer');
   let current = 0;
   const show = index => {
@@ -235,7 +240,7 @@ function fill_gallery() {
     picture.alt = data.captions[i] || `picture ${i + 1}`;
     const button = make('button', {type: 'button'}, picture, make('span', {textContent: data.captions[i]}));
     button.addEventListener('click', () => show(i));
-    $('gallery').append(button);
+    $(i < newest ? 'gallery' : 'over-time').append(button);
   });
   $('before').hidden = $('after').hidden = pictures.length < 2;
   $('before').addEventListener('click', () => show(current - 1));
@@ -246,7 +251,8 @@ function fill_gallery() {
     if (event.key === 'ArrowLeft') show(current - 1);
     if (event.key === 'ArrowRight') show(current + 1);
   });
-  $('gallery-card').hidden = false;
+  $('gallery-card').hidden = !newest;
+  $('over-time-card').hidden = !data.over_time;
 }
 
 function fill_rows(id, rows) {
@@ -274,7 +280,7 @@ draw_training();
 draw_precision();
 fill_results();
 fill_classes();
-fill_gallery();
+fill_galleries();
 fill_rows('dataset', data.dataset);
 fill_rows('environment', data.environment);
 $('config').hidden = !data.config;

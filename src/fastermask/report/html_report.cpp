@@ -137,11 +137,15 @@ std::string report_data_json(const ReportInput& input) {
   out += ",\"config\":";
   append_json_string(out, input.config_yaml);
   out += ",\"captions\":[";
-  for (std::size_t i = 0; i < input.gallery.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json_string(out, input.gallery[i].caption);
+  bool first = true;
+  for (const std::vector<ReportPicture>* pictures : {&input.gallery, &input.over_time}) {
+    for (const ReportPicture& picture : *pictures) {
+      if (!first) out += ',';
+      first = false;
+      append_json_string(out, picture.caption);
+    }
   }
-  return out + "]}";
+  return out + fmt::format("],\"over_time\":{}}}", input.over_time.size());
 }
 
 const char* picture_type(const ReportPicture& picture, std::size_t index) {
@@ -153,13 +157,11 @@ const char* picture_type(const ReportPicture& picture, std::size_t index) {
 }
 
 void append_pictures(std::string& out, const std::vector<ReportPicture>& gallery) {
-  out += "<div id=\"pictures\" hidden>\n";
   for (std::size_t i = 0; i < gallery.size(); ++i) {
     out += fmt::format("<img alt=\"\" src=\"data:{};base64,", picture_type(gallery[i], i));
     append_base64(out, gallery[i].bytes);
     out += "\">\n";
   }
-  out += "</div>\n";
 }
 
 }  // namespace
@@ -174,7 +176,10 @@ std::string make_html_report(const ReportInput& input) {
   page += html_page_style();
   page += "</style>\n</head>\n<body>\n";
   page += html_page_body();
+  page += "<div id=\"pictures\" hidden>\n";
   append_pictures(page, input.gallery);
+  append_pictures(page, input.over_time);
+  page += "</div>\n";
   page += "<script type=\"application/json\" id=\"data\">";
   page += report_data_json(input);
   page += "</script>\n<script>\n";

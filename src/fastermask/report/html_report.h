@@ -34,6 +34,7 @@ struct ReportInput {
   std::map<std::string, std::map<std::string, double>> evaluation;
 
   std::vector<ReportPicture> gallery;
+  std::vector<ReportPicture> over_time;  // the same few pictures at one evaluation after the other
 
   bool training_running = false;  // true: the page says so, and loads itself anew every half minute
   int64_t iterations_done = 0;

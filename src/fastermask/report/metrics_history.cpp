@@ -161,7 +161,8 @@ std::vector<std::string_view> sample_metrics_lines(std::string_view text, std::s
 bool is_evaluation_metric(std::string_view name) { return name.find("/AP") != std::string_view::npos; }
 
 bool is_training_metric(std::string_view name) {
-  return name == "lr" || name == "time" || name == "data_time" || name == "total_loss" || name.substr(0, 5) == "loss_";
+  return name == "lr" || name == "time" || name == "data_time" || name == "forward_time" || name == "backward_time" ||
+         name == "update_time" || name == "total_loss" || name.substr(0, 5) == "loss_";
 }
 
 std::vector<std::string_view> find_evaluation_lines(std::string_view text, std::size_t maximum) {

@@ -16,7 +16,8 @@ struct MetricsTable {
 };
 
 struct MetricsHistory {
-  MetricsTable training;    // losses ("total_loss", "loss_*"), "lr", "time", "data_time"
+  MetricsTable training;    // losses ("total_loss", "loss_*"), "lr", "time", "data_time", "forward_time",
+                            // "backward_time", "update_time"
   MetricsTable evaluation;  // "<task>/AP...": what evaluations during the training gave, in percent
 };
 

@@ -12,9 +12,9 @@ struct SvgBar {
   std::string title;  // shown when the pointer is on the bar
 };
 
-// Upright bars from 0 on, with a scale of round numbers. `x_title` says what the labels are. They stand under the middle
-// of their bar, or, as the edges of a histogram's bins, under its left end. Those that would run into another are left
-// out.
+// Upright bars from 0 on, with a scale of round numbers. `x_title` says what the labels are. They stand under the
+// middle of their bar, or, as the edges of a histogram's bins, under its left end. Those that would run into another
+// are left out.
 std::string svg_bars(const std::vector<SvgBar>& bars, const std::string& x_title, bool labels_at_edges = false);
 
 struct SvgLine {

@@ -94,8 +94,8 @@ std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const Shape&
       lives[at(fused.output)].takes_over = source;
     if (step.layer.type == LayerType::deformable_convolution) {
       const FeatureMapShape out = map_shape(plan->shapes[at(fused.layer)]);
-      const std::int64_t columns = static_cast<std::int64_t>(step.layer.kernel) * step.layer.kernel *
-                                   step.layer.in_channels;
+      const std::int64_t columns =
+          static_cast<std::int64_t>(step.layer.kernel) * step.layer.kernel * step.layer.in_channels;
       lives[plan->shapes.size() + at(s)] = {out.pixels() * columns, s, s};
     }
   }
@@ -152,10 +152,11 @@ void CompiledGraph::run_step(const Step& step, const Plan& plan, const std::vect
     }
     case LayerType::normalisation:
       if (layer.norm == NormType::group) {
-        return group_norm(shape, input, layer.norm_groups, layer.norm_epsilon, step.weights.scale.data.get(), step.weights.shift.data.get(),
-                          fused.relu, output);
+        return group_norm(shape, input, layer.norm_groups, layer.norm_epsilon, step.weights.scale.data.get(),
+                          step.weights.shift.data.get(), fused.relu, output);
       }
-      return scale_channels(shape, input, step.weights.scale.data.get(), step.weights.shift.data.get(), fused.relu, output);
+      return scale_channels(shape, input, step.weights.scale.data.get(), step.weights.shift.data.get(), fused.relu,
+                            output);
     case LayerType::relu: return add_maps(shape.size(), input, nullptr, 1, true, output);
     case LayerType::add: return add_maps(shape.size(), input, second, 1, fused.relu, output);
     case LayerType::average: return add_maps(shape.size(), input, second, 0.5f, fused.relu, output);

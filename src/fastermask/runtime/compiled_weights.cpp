@@ -54,7 +54,8 @@ std::vector<float> deformable_columns(const std::vector<float>& weight, const La
 
 class WeightCompiler {
  public:
-  WeightCompiler(NamedArrays weights, const CompileOptions& options) : weights_(std::move(weights)), options_(options) {}
+  WeightCompiler(NamedArrays weights, const CompileOptions& options)
+      : weights_(std::move(weights)), options_(options) {}
 
   void add(const Graph& graph, const FusedStep& step, CompiledWeights& compiled) {
     const Layer& layer = graph.layers[at(step.layer)];
@@ -63,10 +64,9 @@ class WeightCompiler {
       compiled[layer.name].convolution = pack(graph, step, layer);
     } else if (layer.type == LayerType::normalisation) {
       LayerWeights& norm = compiled[layer.name];
-      const Affine affine = layer.norm == NormType::group
-                                ? Affine{take(layer.name + ".weight", {layer.out_channels}),
-                                         take(layer.name + ".bias", {layer.out_channels})}
-                                : affine_norm(layer);
+      const Affine affine = layer.norm == NormType::group ? Affine{take(layer.name + ".weight", {layer.out_channels}),
+                                                                   take(layer.name + ".bias", {layer.out_channels})}
+                                                          : affine_norm(layer);
       norm.scale = shared_floats(affine.scale);
       norm.shift = shared_floats(affine.shift);
     }

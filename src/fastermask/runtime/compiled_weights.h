@@ -27,8 +27,8 @@ struct LayerWeights {
 using CompiledWeights = std::map<std::string, LayerWeights>;
 
 // The geometry that runs a convolution, deconvolution or linear step. Linear layers become 1x1 convolutions, their
-// columns in channels-last order when they read a feature map; a deformable convolution becomes a 1x1 convolution of its
-// columns (kernels/deform_conv.h).
+// columns in channels-last order when they read a feature map; a deformable convolution becomes a 1x1 convolution of
+// its columns (kernels/deform_conv.h).
 ConvolutionGeometry step_geometry(const Graph& graph, const FusedStep& step);
 
 // How such a step is computed.

@@ -24,9 +24,9 @@ namespace {
 
 constexpr char kMagic[8] = {'F', 'M', 'M', 'O', 'D', 'E', 'L', '\n'};
 constexpr std::uint32_t kFormat = 1;
-constexpr std::size_t kDataAlign = 4096;   // of the data, and so of the mapping's pages
-constexpr std::size_t kArrayAlign = 64;    // of each array
-constexpr std::size_t kBlock = 4u << 20;   // bytes with a checksum of their own
+constexpr std::size_t kDataAlign = 4096;  // of the data, and so of the mapping's pages
+constexpr std::size_t kArrayAlign = 64;   // of each array
+constexpr std::size_t kBlock = 4u << 20;  // bytes with a checksum of their own
 constexpr std::size_t kMaxHeader = 64u << 20;
 
 // The file begins with this; numbers are little-endian.
@@ -40,7 +40,9 @@ struct Preamble {
 };
 static_assert(sizeof(Preamble) == 40);
 
-std::size_t aligned(std::size_t value, std::size_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+std::size_t aligned(std::size_t value, std::size_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 
 std::uint64_t hash_of(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -115,14 +117,16 @@ class PackageFile {
     }
     std::memcpy(&preamble, bytes.data(), sizeof preamble);
     if (preamble.format != kFormat) {
-      fail<WeightsError>("model package: {} has format {}, this version of FasterMask reads format {}; make it anew "
-                         "with this version's 'fastermask compile'",
-                         path, preamble.format, kFormat);
+      fail<WeightsError>(
+          "model package: {} has format {}, this version of FasterMask reads format {}; make it anew "
+          "with this version's 'fastermask compile'",
+          path, preamble.format, kFormat);
     }
     if (preamble.file_bytes != bytes.size()) {
       damaged(path, fmt::format("it has {} bytes where {} were written", bytes.size(), preamble.file_bytes));
     }
-    if (preamble.header_bytes > std::min(kMaxHeader, bytes.size() - sizeof preamble)) damaged(path, "its header is damaged");
+    if (preamble.header_bytes > std::min(kMaxHeader, bytes.size() - sizeof preamble))
+      damaged(path, "its header is damaged");
     const std::string_view header = bytes.substr(sizeof preamble, preamble.header_bytes);
     if (hash_of(header) != preamble.header_hash) damaged(path, "its header is damaged");
     header_ = nlohmann::json::parse(header, nullptr, false);
@@ -221,12 +225,9 @@ void save_model_package(const std::string& path, const Config& config, const Cla
   Config kept = config;
   kept.model.weights.clear();  // they are in here; where they were is nobody's business
   kept.output_dir = Config().output_dir;
-  nlohmann::json header = {{"made_by", FASTERMASK_VERSION},
-                           {"precision", "f32"},
-                           {"config", dump_config(kept)},
-                           {"class_names", classes.names},
-                           {"category_ids", classes.category_ids},
-                           {"arrays", nlohmann::json::array()}};
+  nlohmann::json header = {{"made_by", FASTERMASK_VERSION},        {"precision", "f32"},
+                           {"config", dump_config(kept)},          {"class_names", classes.names},
+                           {"category_ids", classes.category_ids}, {"arrays", nlohmann::json::array()}};
   std::size_t data_bytes = 0;
   for (const Entry& entry : entries) {
     nlohmann::json array = {

@@ -18,9 +18,10 @@ namespace fastermask {
 struct EvaluationRecord {
   std::vector<TaskMetrics> metrics;  // of the newest evaluation
   std::map<std::string, double>
-      validation_losses;               // "validation_loss", "validation_loss_cls", ...; empty unless wanted
-  std::vector<ReportPicture> gallery;  // some images of the first test set with what was found in them
-  std::function<void()> evaluated;     // called when there are new metrics; may be empty
+      validation_losses;                 // "validation_loss", "validation_loss_cls", ...; empty unless wanted
+  std::vector<ReportPicture> gallery;    // some images of the first test set with what was found in them
+  std::vector<ReportPicture> over_time;  // the first two of them at some evaluations, from the first on
+  std::function<void()> evaluated;       // called when there are new metrics; may be empty
 };
 
 // Saves model_%07d.pth every SOLVER.CHECKPOINT_PERIOD iterations, and at the end model_final.pth, or the current state

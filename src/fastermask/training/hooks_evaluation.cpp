@@ -21,6 +21,8 @@ namespace fastermask {
 namespace {
 
 constexpr std::size_t kGalleryPictures = 12;
+constexpr std::size_t kPicturesOverTime = 2;
+constexpr std::size_t kEvaluationsShown = 8;  // of those pictures; the report stays one file of a few megabytes
 constexpr const char* kEvaluation = "engine.hooks";
 
 // Averages of the training's losses over the pictures of DATASETS.TEST, one at a time, resized but not augmented, with
@@ -104,8 +106,28 @@ class EvaluationHook : public TrainerHook {
       for (const auto& [name, value] : last_->validation_losses) log_info(kEvaluation, "{}: {:.4f}", name, value);
     }
     evaluated_at_ = trainer.next_iteration();
+    keep_pictures();
     if (last_->evaluated) last_->evaluated();
     if (trainer.config().test.eval_period > 0 && !last_->metrics.empty()) keep_best(trainer);
+  }
+
+  // The first pictures of this evaluation beside those of earlier ones; when there are too many, every second of the
+  // earlier goes, but never the first.
+  void keep_pictures() {
+    std::vector<ReportPicture>& shown = last_->over_time;
+    const std::size_t each = std::min(kPicturesOverTime, last_->gallery.size());
+    if (each == 0) return;
+    if (shown.size() >= kEvaluationsShown * each) {
+      std::vector<ReportPicture> kept;
+      for (std::size_t i = 0; i < shown.size(); ++i) {
+        if (i / each % 2 == 0) kept.push_back(std::move(shown[i]));
+      }
+      shown = std::move(kept);
+    }
+    for (std::size_t i = 0; i < each; ++i) {
+      const ReportPicture& picture = last_->gallery[i];
+      shown.push_back({fmt::format("after {} iterations: {}", evaluated_at_, picture.caption), picture.bytes});
+    }
   }
 
   // The metric to be made high: TEST.BEST_METRIC's value in the newest evaluation.

@@ -149,6 +149,7 @@ class WriterHook : public TrainerHook {
     }
     input.environment = environment_;
     input.gallery = metrics_->gallery;
+    input.over_time = metrics_->over_time;
     input.training_running = running;
     input.iterations_done = trainer.next_iteration();
     input.iterations_total = trainer.max_iteration();

@@ -2,10 +2,17 @@
 // step costs a page fault for every 4 KiB of the next one.
 #pragma once
 
+#include <exception>
+#include <string>
+
 namespace fastermask {
 
 // Makes the C library's allocator keep freed memory for reuse instead of returning it. Call before the first big
 // allocation. $FASTERMASK_KEEP_MEMORY=0 turns it off.
 void keep_freed_memory();
+
+// When `error` says that memory ran out (std::bad_alloc, LibTorch's allocator): how much was wanted, as far as that is
+// known, and how much the machine has left: "1.9 GiB wanted, 0.7 GiB available". "" for all other errors.
+std::string memory_shortage(const std::exception& error);
 
 }  // namespace fastermask

@@ -6,23 +6,25 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
+#include "fastermask/base/folder_lock.h"
 #include "fastermask/base/log.h"
 #include "fastermask/config/load.h"
 #include "fastermask/data/class_list.h"
 #include "fastermask/evaluation/evaluate_detector.h"
 #include "fastermask/report/environment.h"
+#include "fastermask/runtime/supported.h"
 #include "fastermask/training/auto_scale.h"
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/guard.h"
 #include "fastermask/training/hooks.h"
 #include "fastermask/training/memory.h"
 #include "fastermask/training/precise_bn.h"
-#include "fastermask/runtime/supported.h"
 #include "fastermask/training/threads.h"
 #include "fastermask/training/trainer.h"
 
@@ -125,6 +127,8 @@ int run_training(const Config& given, const TrainingRunOptions& options) {
   keep_freed_memory();
   use_compute_threads();
   const Config config = scale_for_world_size(given, 1);
+  std::optional<FolderLock> lock;
+  if (!options.eval_only) lock.emplace(config.output_dir, "a training (OUTPUT_DIR)");
   set_up_output(config, options);
   const int status = options.eval_only ? evaluate_only(config) : train(config, options);
   close_log_file();

@@ -15,6 +15,7 @@
 #include "fastermask/training/debug_dump.h"
 #include "fastermask/training/frozen_init.h"
 #include "fastermask/training/guard.h"
+#include "fastermask/training/memory.h"
 #include "fastermask/training/schedule.h"
 
 namespace fastermask {
@@ -161,18 +162,37 @@ void Trainer::roll_back() {
 
 // One step: gradients of one batch, or of several in turn with SOLVER.ACCUMULATE, and an update.
 StepRecord Trainer::run_step(TrainingLoader& loader) {
+  Batch batch;
+  stage_ = "loading";
+  try {
+    return run_step(loader, batch);
+  } catch (const std::exception& error) {
+    const std::string shortage = memory_shortage(error);
+    if (shortage.empty()) throw;
+    optimizer_->zero_grad();
+    fail(
+        "training: iteration {}: out of memory in the {} of a batch of {} pictures, {} x {} pixels: {}. Lower "
+        "SOLVER.IMS_PER_BATCH (with SOLVER.ACCUMULATE if the steps should stay the same), INPUT.MIN_SIZE_TRAIN and "
+        "INPUT.MAX_SIZE_TRAIN, or MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE. Checkpoints written so far are whole: --resume "
+        "goes on from the last",
+        next_iteration_, stage_, batch.size(), batch.height, batch.width, shortage);
+  }
+}
+
+StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
   const auto start = std::chrono::steady_clock::now();
   StepRecord record;
   record.iteration = next_iteration_;
   optimizer_->zero_grad();
-  Batch batch;
   for (int part = 0; part < config_.solver.accumulate; ++part) {
     const auto waiting = std::chrono::steady_clock::now();
+    stage_ = "loading";
     batch = loader.next();
     record.data_seconds += seconds_since(waiting);
     compute_gradients(batch, part, record);
   }
   const auto updating = std::chrono::steady_clock::now();
+  stage_ = "optimiser's step";
   record.learning_rate = learning_rate(config_.solver, record.iteration) * rate_factor_;
   if (scaler_ != nullptr) record.loss_scale = scaler_->scale();
   record.skipped = gradients_overflow(batch, record);
@@ -189,6 +209,7 @@ StepRecord Trainer::run_step(TrainingLoader& loader) {
 void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record) {
   const int parts = config_.solver.accumulate;
   const auto forward = std::chrono::steady_clock::now();
+  stage_ = "forward pass";
   StepContext context;
   context.iteration = record.iteration * parts + part;
   context.seed = seed_;
@@ -217,6 +238,7 @@ void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record
   if (!std::isfinite(record.total_loss)) report_divergence(batch, context.iteration, describe_losses(record));
 
   const auto backward = std::chrono::steady_clock::now();
+  stage_ = "backward pass";
   (scaler_ == nullptr ? total : total * scaler_->scale()).backward();
   if (debug) debug->write(config_.output_dir, context.iteration);
   record.backward_seconds += seconds_since(backward);

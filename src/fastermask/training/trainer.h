@@ -93,6 +93,7 @@ class Trainer {
  private:
   void train_from_here();
   StepRecord run_step(TrainingLoader& loader);
+  StepRecord run_step(TrainingLoader& loader, Batch& batch);
   void compute_gradients(const Batch& batch, int part, StepRecord& record);
   bool gradients_overflow(const Batch& last_batch, const StepRecord& record);
   [[noreturn]] void report_divergence(const Batch& batch, std::int64_t context_iteration, const std::string& what);
@@ -107,11 +108,12 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ModelEma> ema_;
   std::vector<std::unique_ptr<TrainerHook>> hooks_;
+  const char* stage_ = "";  // of the step being made, for messages
   std::int64_t first_iteration_ = 0;
   std::int64_t next_iteration_ = 0;
   bool finished_early_ = false;
   std::unique_ptr<LossScaler> scaler_;  // null unless the precision is mixed
-  double rate_factor_ = 1;  // halved by every rollback
+  double rate_factor_ = 1;              // halved by every rollback
   PickleValue hook_states_;
 };
 

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "fastermask/base/error.h"
+#include "fastermask/base/folder_lock.h"
 #include "fastermask/base/log.h"
 
 namespace fastermask {
@@ -78,6 +79,17 @@ TEST_F(FileTest, TellsFilesFromFolders) {
   EXPECT_TRUE(is_file(path("file")) && !is_folder(path("file")) && path_exists(path("file")));
   EXPECT_TRUE(!is_file(folder_) && is_folder(folder_) && path_exists(folder_));
   EXPECT_FALSE(path_exists(path("none")));
+}
+
+TEST_F(FileTest, AFolderIsLockedByOneAtATime) {
+  const std::string folder = path("made/on/the/way");
+  {
+    const FolderLock lock(folder, "a training");
+    EXPECT_THAT([&] { FolderLock(folder, "a training"); },
+                ::testing::ThrowsMessage<Error>(
+                    ::testing::HasSubstr(folder + ": another process is using this folder for a training")));
+  }
+  EXPECT_NO_THROW(FolderLock(folder, "a training"));
 }
 
 TEST_F(FileTest, LogLinesHaveDetectron2sForm) {

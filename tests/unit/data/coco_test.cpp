@@ -156,7 +156,8 @@ TEST(Coco, ErrorsNameAnnotationImageAndField) {
   EXPECT_EQ(annotation_error(R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"ignore":1)"),
             "a.json: annotation 17 (image 3): \"ignore\" is not supported; mark such regions with iscrowd");
   EXPECT_EQ(annotation_error(R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":5)"),
-            "a.json: annotation 17 (image 3): segmentation must be a list of polygons, an RLE object or the path of a PNG, got a number");
+            "a.json: annotation 17 (image 3): segmentation must be a list of polygons, an RLE object or the path of a "
+            "PNG, got a number");
   EXPECT_EQ(
       annotation_error(R"("id":17,"image_id":3,"category_id":2,"bbox":[1,2,3,4],"segmentation":{"size":[20,30]})"),
       "a.json: annotation 17 (image 3): segmentation has no counts");

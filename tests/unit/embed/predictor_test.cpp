@@ -49,11 +49,12 @@ class PredictorOfNoise : public testing::Test {
   static void SetUpTestSuite() {
     folder_ = testing::TempDir() + "/predictor";
     make_folders(folder_);
-    Config config = load_config(
-        "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml",
-        {"MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.RES2_OUT_CHANNELS", "16", "MODEL.RESNETS.STEM_OUT_CHANNELS",
-         "8", "MODEL.FPN.OUT_CHANNELS", "16", "MODEL.ROI_BOX_HEAD.FC_DIM", "16", "MODEL.ROI_MASK_HEAD.CONV_DIM", "16",
-         "MODEL.ROI_HEADS.NUM_CLASSES", "2", "INPUT.MIN_SIZE_TEST", "96", "INPUT.MAX_SIZE_TEST", "160"});
+    Config config =
+        load_config("COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml",
+                    {"MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.RES2_OUT_CHANNELS", "16",
+                     "MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.FPN.OUT_CHANNELS", "16",
+                     "MODEL.ROI_BOX_HEAD.FC_DIM", "16", "MODEL.ROI_MASK_HEAD.CONV_DIM", "16",
+                     "MODEL.ROI_HEADS.NUM_CLASSES", "2", "INPUT.MIN_SIZE_TEST", "96", "INPUT.MAX_SIZE_TEST", "160"});
     const Network network = build_network(config);
     save_model_package(model(), config, {{"nut", "bolt"}, {4, 9}},
                        compile_weights(network, random_weights(network, 3, 1)));

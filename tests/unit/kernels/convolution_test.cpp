@@ -12,7 +12,6 @@
 #include "fastermask/base/parallel.h"
 #include "fastermask/base/random.h"
 
-
 namespace fastermask {
 namespace {
 
@@ -61,10 +60,10 @@ std::vector<float> plain_convolution(const Case& c, const std::vector<float>& in
               for (int i = 0; i < group_in; ++i) {
                 const int channel = k / group_out * group_in + i;
                 const int filter = g.transposed ? i * g.out_channels + k : k * group_in + i;
-                sum += static_cast<double>(
-                           input[static_cast<std::size_t>(((n * c.height + y) * c.width + x) * g.in_channels + channel)]) *
-                       static_cast<double>(
-                           weight[static_cast<std::size_t>((filter * g.kernel + ky) * g.kernel + kx)]);
+                sum +=
+                    static_cast<double>(
+                        input[static_cast<std::size_t>(((n * c.height + y) * c.width + x) * g.in_channels + channel)]) *
+                    static_cast<double>(weight[static_cast<std::size_t>((filter * g.kernel + ky) * g.kernel + kx)]);
               }
             }
           }
@@ -85,12 +84,11 @@ std::vector<float> plain_convolution(const Case& c, const std::vector<float>& in
 double convolution_error(const Case& c, ConvolutionMethod method, Isa isa) {
   const auto& g = c.geometry;
   const auto area = static_cast<std::size_t>(g.kernel * g.kernel);
-  const auto weight = test_values(
-      static_cast<std::size_t>(g.out_channels * (g.in_channels / g.groups)) * area, 1);
+  const auto weight = test_values(static_cast<std::size_t>(g.out_channels * (g.in_channels / g.groups)) * area, 1);
   const auto bias = test_values(static_cast<std::size_t>(g.out_channels), 2);
   const auto input = test_values(static_cast<std::size_t>(c.batch * c.height * c.width * g.in_channels), 3);
-  const auto outputs = static_cast<std::size_t>(c.batch * g.output_size(c.height) * g.output_size(c.width) *
-                                                g.out_channels);
+  const auto outputs =
+      static_cast<std::size_t>(c.batch * g.output_size(c.height) * g.output_size(c.width) * g.out_channels);
   const auto residual = test_values(c.residual_scale == 2 ? outputs / 4 : outputs, 4);
   const PackedConvolution packed(g, weight.data(), bias.data(), method, isa);
   std::vector<float> output(outputs, -100.0f);

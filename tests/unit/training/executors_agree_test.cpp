@@ -20,9 +20,22 @@ struct NetworkKind {
 
 // Small, but with every layer of its kind.
 std::vector<std::string> small_with(const std::vector<std::string>& overrides) {
-  std::vector<std::string> words = {"MODEL.RESNETS.RES2_OUT_CHANNELS", "32", "MODEL.RESNETS.STEM_OUT_CHANNELS", "16", "MODEL.FPN.OUT_CHANNELS", "32",
-        "MODEL.ROI_BOX_HEAD.FC_DIM", "48", "MODEL.ROI_HEADS.NUM_CLASSES", "3", "MODEL.ROI_MASK_HEAD.CONV_DIM", "32",
-        "MODEL.ROI_KEYPOINT_HEAD.CONV_DIMS", "(32, 32)", "MODEL.WEIGHTS", ""};
+  std::vector<std::string> words = {"MODEL.RESNETS.RES2_OUT_CHANNELS",
+                                    "32",
+                                    "MODEL.RESNETS.STEM_OUT_CHANNELS",
+                                    "16",
+                                    "MODEL.FPN.OUT_CHANNELS",
+                                    "32",
+                                    "MODEL.ROI_BOX_HEAD.FC_DIM",
+                                    "48",
+                                    "MODEL.ROI_HEADS.NUM_CLASSES",
+                                    "3",
+                                    "MODEL.ROI_MASK_HEAD.CONV_DIM",
+                                    "32",
+                                    "MODEL.ROI_KEYPOINT_HEAD.CONV_DIMS",
+                                    "(32, 32)",
+                                    "MODEL.WEIGHTS",
+                                    ""};
   words.insert(words.end(), overrides.begin(), overrides.end());
   return words;
 }
@@ -93,7 +106,7 @@ class ExecutorsAgree : public testing::TestWithParam<NetworkKind> {
           error = std::max<double>(error, std::abs(got[i].data[k] - expected[i].data[k]));
         }
         EXPECT_LT(error / largest, tolerance) << part_graph(torch_->network(), part, stage).name << ", output " << i
-                                         << (executor == exact_.get() ? ", exact" : ", Winograd");
+                                              << (executor == exact_.get() ? ", exact" : ", Winograd");
       }
     }
   }
@@ -122,7 +135,8 @@ TEST_P(ExecutorsAgree, OnEveryPart) {
   }
   for (std::size_t stage = 0; stage < network.box_heads.size(); ++stage)
     compare(NetworkPart::box_head, static_cast<int>(stage), {5, pooled, pooled, head_channels});
-  const std::int64_t mask = network.roi_stage ? (network.mask_pooler.resolution + 1) / 2 : network.mask_pooler.resolution;
+  const std::int64_t mask =
+      network.roi_stage ? (network.mask_pooler.resolution + 1) / 2 : network.mask_pooler.resolution;
   if (network.mask_head) compare(NetworkPart::mask_head, 0, {3, mask, mask, head_channels});
   const std::int64_t keypoint = network.keypoint_pooler.resolution;
   if (network.keypoint_head) compare(NetworkPart::keypoint_head, 0, {2, keypoint, keypoint, channels});
