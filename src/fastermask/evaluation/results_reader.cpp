@@ -1,12 +1,15 @@
-// Reading results files. The text is taken in blocks; each is cut between records into one part a thread, and the parts
-// are parsed side by side. Where to cut is guessed from "}, {". A guess that falls inside a string or a nested list
-// leaves a part whose brackets do not close, so it cannot pass unnoticed: then, and for every other fault of the text,
-// the whole file is read again record by record, which is slower and names the fault.
+// Reading results files. Threads take parts of the text, cut between records, one after another and parse them side by
+// side. Where to cut is guessed from "}, {". A guess that falls inside a string or a nested list leaves a part whose
+// brackets do not close, so it cannot pass unnoticed: then, and for every other fault of the text, the whole file is
+// read again record by record, which is slower and names the fault.
 #include <simdjson.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <deque>
 #include <functional>
+#include <mutex>
 #include <optional>
 
 #include "fastermask/base/error.h"
@@ -22,7 +25,7 @@ namespace {
 namespace ej = evaluation_json;
 namespace od = simdjson::ondemand;
 
-constexpr std::size_t kResultsPartBytes = std::size_t{2} << 20;
+constexpr std::size_t kResultsPartBytes = std::size_t{1} << 20;
 
 bool is_results_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -53,16 +56,11 @@ class PartParser {
  public:
   PartParser(const CocoGroundTruth& truth, IouType type) : record_parser_(truth, type) {}
 
-  // `records` is the text between the outer brackets, or a piece of it between two records.
-  void parse(std::string_view records, PartRecords& out) {
-    text_.resize(records.size() + 2 + simdjson::SIMDJSON_PADDING);
-    text_.front() = '[';
-    std::memcpy(&text_[1], records.data(), records.size());
-    std::memset(&text_[1 + records.size()], ' ', 1 + simdjson::SIMDJSON_PADDING);
-    text_[1 + records.size()] = ']';
-    out.records.reserve(records.size() / 128);
+  // text[0, size) is a list of records; simdjson's padding follows it.
+  void parse(std::string& text, std::size_t size, PartRecords& out) {
+    out.records.reserve(size / 128);
     try {
-      parse_list(records.size() + 2, out);
+      parse_list(text, size, out);
     } catch (const ej::ValueProblem& problem) {
       out.problem = problem.what();
     } catch (const ej::BrokenJson&) {
@@ -71,9 +69,9 @@ class PartParser {
   }
 
  private:
-  void parse_list(std::size_t size, PartRecords& out) {
+  void parse_list(const std::string& text, std::size_t size, PartRecords& out) {
     od::document document;
-    if (const auto code = parser_.iterate(text_.data(), size, text_.size()).get(document)) ej::throw_broken(code);
+    if (const auto code = parser_.iterate(text.data(), size, text.size()).get(document)) ej::throw_broken(code);
     od::array array;
     if (const auto code = document.get_array().get(array)) ej::throw_broken(code);
     for (auto result : array) {
@@ -88,7 +86,6 @@ class PartParser {
 
   RecordParser record_parser_;
   od::parser parser_;
-  std::string text_;
 };
 
 // Record by record, with a scanner that knows where in the text it is.
@@ -144,88 +141,149 @@ std::vector<DetectionRecord> parse_carefully(std::string text, const std::string
 // Gives the next bytes of the text; fewer than asked only at its end.
 using ReadText = std::function<std::size_t(char*, std::size_t)>;
 
-// The fast way. Returns false when the text must be read carefully.
-class BlockReader {
+// Cuts the text into parts that are lists of records themselves. For one thread at a time.
+class PartCutter {
  public:
-  BlockReader(ReadText read, std::string where, const CocoGroundTruth& truth, IouType type)
-      : read_(std::move(read)), where_(std::move(where)) {
-    const std::size_t threads = static_cast<std::size_t>(num_threads());
-    parts_.resize(threads);
-    for (std::size_t i = 0; i < threads; ++i) parsers_.push_back(std::make_unique<PartParser>(truth, type));
-    block_.resize(kResultsPartBytes * threads + 1);
-  }
+  explicit PartCutter(ReadText read) : read_(std::move(read)) {}
 
-  bool run(std::vector<DetectionRecord>& records) {
-    bool first = true;
+  // Fills `text` with the next part, of `size` bytes, and spaces behind it. Returns false when there is none. When it
+  // cannot be seen where a list begins or ends, `broken` becomes true.
+  bool next(std::string& text, std::size_t& size) {
+    if (ended_ || broken) return false;
+    ended_ = true;  // should reading throw, no other thread goes on
+    if (text.size() < kLeastBuffer) text.resize(kLeastBuffer);
+    const bool first = part_++ == 0;
+    std::size_t used = 0;
+    if (!first) {
+      while (text.size() < rest_.size() + kSpare + 1) text.resize(2 * text.size());
+      text[used++] = '[';
+      std::memcpy(&text[used], rest_.data(), rest_.size());
+      used += rest_.size();
+    }
     while (true) {
-      if (kept_ == block_.size()) block_.resize(2 * block_.size());  // a record longer than the block
-      kept_ += read_(&block_[kept_], block_.size() - kept_);
-      const bool last = kept_ < block_.size();
-      if (first && !open_list()) return false;
-      first = false;
-      std::size_t end = last ? closing_bracket() : guess_cut(block_.data(), kept_);
-      if (last && end == 0) return false;
-      if (end == 0) continue;
-      if (!parse_block(end, records)) return false;
-      if (last) return true;
-      // The comma takes the place of the opening bracket for what follows.
-      std::memmove(block_.data(), block_.data() + end, kept_ - end);
-      kept_ -= end;
+      const std::size_t wanted = text.size() - kSpare - used;
+      const std::size_t count = read_(&text[used], wanted);
+      used += count;
+      if (first && !opened_ && !open_list(text, used)) return give_up();
+      const bool last = count < wanted;
+      const std::size_t end = last ? closing_bracket(text, used) : guess_cut(text.data(), used);
+      if (end > 0) {
+        if (!last) rest_.assign(text, end + 1, used - end - 1);
+        text[end] = ']';
+        size = end + 1;
+        std::memset(&text[size], ' ', simdjson::SIMDJSON_PADDING);
+        ended_ = last;
+        return true;
+      }
+      if (last) return give_up();
+      text.resize(2 * text.size());  // a record longer than the buffer
     }
   }
+
+  bool broken = false;
 
  private:
-  // Moves the text so that block_[0] is the opening bracket.
-  bool open_list() {
-    std::size_t at = kept_ >= 3 && std::memcmp(block_.data(), "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    while (at < kept_ && is_results_space(block_[at])) ++at;
-    if (at == kept_ || block_[at] != '[') return false;
-    std::memmove(block_.data(), block_.data() + at, kept_ - at);
-    kept_ -= at;
-    // Short of a whole block now, which must not look like the end of the file.
-    kept_ += read_(&block_[kept_], at == 0 ? 0 : block_.size() - kept_);
-    return true;
+  static constexpr std::size_t kSpare = simdjson::SIMDJSON_PADDING + 1;
+  static constexpr std::size_t kLeastBuffer = kResultsPartBytes + kSpare;
+
+  bool give_up() {
+    broken = true;
+    return false;
   }
 
-  std::size_t closing_bracket() const {
-    std::size_t end = kept_;
-    while (end > 0 && is_results_space(block_[end - 1])) --end;
-    return end > 1 && block_[end - 1] == ']' ? end - 1 : 0;
+  // Moves the text so that it starts with the opening bracket.
+  bool open_list(std::string& text, std::size_t& used) {
+    std::size_t at = used >= 3 && std::memcmp(text.data(), "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    while (at < used && is_results_space(text[at])) ++at;
+    if (at == used || text[at] != '[') return false;
+    std::memmove(text.data(), text.data() + at, used - at);
+    used -= at;
+    return opened_ = true;
   }
 
-  // Records between block_[0] (a bracket or comma) and block_[end].
-  bool parse_block(std::size_t end, std::vector<DetectionRecord>& records) {
-    std::vector<std::size_t> cuts{0};
-    for (std::size_t i = 1; i < parts_.size(); ++i) {
-      const std::size_t cut = guess_cut(block_.data(), end * i / parts_.size());
-      if (cut > cuts.back()) cuts.push_back(cut);
-    }
-    cuts.push_back(end);
-    const std::size_t count = cuts.size() - 1;
-    parallel_for(0, static_cast<std::int64_t>(count), 1, [&](std::int64_t begin_part, std::int64_t end_part) {
-      for (auto i = static_cast<std::size_t>(begin_part); i < static_cast<std::size_t>(end_part); ++i) {
-        parts_[i] = PartRecords();
-        parsers_[i]->parse({block_.data() + cuts[i] + 1, cuts[i + 1] - cuts[i] - 1}, parts_[i]);
-      }
-    });
-    for (std::size_t i = 0; i < count; ++i) {
-      if (parts_[i].broken) return false;
-      if (parts_[i].problem) {
-        fail<DataError>("{}: record {}: {}", where_, records.size() + parts_[i].records.size(), *parts_[i].problem);
-      }
-      records.insert(records.end(), std::make_move_iterator(parts_[i].records.begin()),
-                     std::make_move_iterator(parts_[i].records.end()));
-    }
-    return true;
+  static std::size_t closing_bracket(const std::string& text, std::size_t used) {
+    std::size_t end = used;
+    while (end > 0 && is_results_space(text[end - 1])) --end;
+    return end > 1 && text[end - 1] == ']' ? end - 1 : 0;
   }
 
   ReadText read_;
-  std::string where_;
-  std::vector<std::unique_ptr<PartParser>> parsers_;
-  std::vector<PartRecords> parts_;
-  std::string block_;
-  std::size_t kept_ = 0;  // bytes of block_ in use
+  std::string rest_;  // what follows the part given last
+  std::size_t part_ = 0;
+  bool opened_ = false;
+  bool ended_ = false;
 };
+
+// Puts parts that were parsed in any order together in the text's.
+class PartCollector {
+ public:
+  // `text_bytes` is the length of the whole text, or 0 when that is not known.
+  PartCollector(std::vector<DetectionRecord>& records, std::size_t text_bytes)
+      : records_(records), text_bytes_(text_bytes) {}
+
+  // `part_bytes` is the length of the part's text. Leaves in `found` the memory of a part put away earlier. Returns
+  // false when there is no use in going on.
+  bool add(std::size_t part, std::size_t part_bytes, PartRecords& found) {
+    if (records_.capacity() == 0 && text_bytes_ > part_bytes) {
+      records_.reserve(found.records.size() * (text_bytes_ + text_bytes_ / 16) / part_bytes);
+    }
+    if (part >= waiting_.size()) waiting_.resize(part + 1);
+    waiting_[part] = std::move(found);
+    found = PartRecords();
+    while (faulty == nullptr && next_ < waiting_.size() && waiting_[next_]) {
+      PartRecords& next = *waiting_[next_];
+      records_.insert(records_.end(), std::make_move_iterator(next.records.begin()),
+                      std::make_move_iterator(next.records.end()));
+      if (next.problem || next.broken) {
+        faulty = &next;
+      } else {
+        found.records = std::move(next.records);
+        found.records.clear();
+        waiting_[next_++].reset();
+      }
+    }
+    return faulty == nullptr;
+  }
+
+  const PartRecords* faulty = nullptr;  // the first part with a fault, when all before it are there
+
+ private:
+  std::vector<DetectionRecord>& records_;
+  std::size_t text_bytes_;
+  std::deque<std::optional<PartRecords>> waiting_;
+  std::size_t next_ = 0;
+};
+
+// The fast way. Returns false when the text must be read carefully.
+bool parse_in_parts(const ReadText& read, std::size_t text_bytes, const std::string& where,
+                    const CocoGroundTruth& truth, IouType type, std::vector<DetectionRecord>& records) {
+  PartCutter cutter(read);
+  PartCollector collector(records, text_bytes);
+  std::mutex cutter_mutex;
+  std::mutex collector_mutex;
+  std::size_t parts = 0;
+  std::atomic<bool> stop{false};
+  parallel_for(0, num_threads(), 1, [&](std::int64_t, std::int64_t) {
+    PartParser parser(truth, type);
+    std::string text;
+    PartRecords found;
+    while (!stop) {
+      std::size_t part = 0;
+      std::size_t size = 0;
+      {
+        const std::lock_guard<std::mutex> lock(cutter_mutex);
+        if (!cutter.next(text, size)) break;
+        part = parts++;
+      }
+      parser.parse(text, size, found);
+      const std::lock_guard<std::mutex> lock(collector_mutex);
+      if (!collector.add(part, size, found)) stop = true;
+    }
+  });
+  if (collector.faulty != nullptr && !collector.faulty->broken)
+    fail<DataError>("{}: record {}: {}", where, records.size(), *collector.faulty->problem);
+  return collector.faulty == nullptr && !cutter.broken;
+}
 
 }  // namespace
 
@@ -234,8 +292,8 @@ std::vector<DetectionRecord> read_results_json(const std::string& path, const Co
   std::vector<DetectionRecord> records;
   {
     TextInput input(path, where);
-    BlockReader reader([&](char* buffer, std::size_t size) { return input.read(buffer, size); }, where, truth, type);
-    if (reader.run(records)) return records;
+    const auto read = [&](char* buffer, std::size_t size) { return input.read(buffer, size); };
+    if (parse_in_parts(read, input.plain_bytes(), where, truth, type, records)) return records;
   }
   return parse_carefully(TextInput(path, where).read_all(), where, truth, type);
 }
@@ -251,7 +309,7 @@ std::vector<DetectionRecord> parse_results_json(std::string_view json, const std
     at += count;
     return count;
   };
-  if (BlockReader(read, where, truth, type).run(records)) return records;
+  if (parse_in_parts(read, json.size(), where, truth, type, records)) return records;
   return parse_carefully(std::string(json), where, truth, type);
 }
 

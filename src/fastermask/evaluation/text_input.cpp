@@ -72,6 +72,8 @@ std::size_t TextInput::read(char* buffer, std::size_t size) {
   return done;
 }
 
+std::size_t TextInput::plain_bytes() const { return state_->packed == nullptr ? state_->file_bytes : 0; }
+
 std::string TextInput::read_all() {
   std::string text;
   std::size_t used = 0;

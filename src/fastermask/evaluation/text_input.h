@@ -19,6 +19,9 @@ class TextInput {
   // Fills `buffer` with the next `size` bytes; fewer only at the end of the file.
   std::size_t read(char* buffer, std::size_t size);
 
+  // The length of a file that is not packed; 0 for others.
+  std::size_t plain_bytes() const;
+
   // The rest of the file.
   std::string read_all();
 

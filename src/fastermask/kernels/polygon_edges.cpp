@@ -21,6 +21,9 @@ struct FinePoint {
   std::int64_t y;
 };
 
+// Boundaries of one pixel column that have a place without sorting; more are rare.
+constexpr std::uint32_t kSlots = 8;
+
 FinePoint fine_point(double x, double y) {
   return {static_cast<std::int64_t>(kFineScale * x + 0.5), static_cast<std::int64_t>(kFineScale * y + 0.5)};
 }
@@ -86,30 +89,42 @@ void cross_steep_edge(FinePoint from, FinePoint to, int width, const Emit& emit)
 // hardly any work.
 class ColumnBoundaries {
  public:
-  void begin(std::int64_t first, std::int64_t end, int height) {
+  // Raw pointers, by value in the inner loops: the compiler then keeps them in registers.
+  struct Slots {
+    std::uint32_t* counts;  // [columns] of rows in use
+    std::uint32_t* rows;    // [columns, kSlots]
+    std::int64_t first;
+    int height;
+    std::vector<std::uint32_t>* spilled;  // positions that found no slot
+
+    void operator()(std::int64_t x, std::int64_t fine_y) const {
+      const std::int64_t column = x - first;
+      const std::uint32_t row = pixel_row(fine_y, height);
+      const std::uint32_t count = counts[column];
+      if (count < kSlots) {
+        rows[column * kSlots + count] = row;
+        counts[column] = count + 1;
+      } else {
+        spilled->push_back(static_cast<std::uint32_t>(x) * static_cast<std::uint32_t>(height) + row);
+      }
+    }
+  };
+
+  Slots begin(std::int64_t first, std::int64_t end, int height) {
     first_ = first;
     height_ = height;
     counts_.assign(static_cast<std::size_t>(std::max<std::int64_t>(end - first, 0)), 0);
     if (rows_.size() < counts_.size() * kSlots) rows_.resize(counts_.size() * kSlots);
     spilled_.clear();
-  }
-
-  void add(std::int64_t x, std::int64_t fine_y) {
-    const std::size_t column = static_cast<std::size_t>(x - first_);
-    const std::uint32_t row = pixel_row(fine_y, height_);
-    if (counts_[column] < kSlots) {
-      rows_[column * kSlots + counts_[column]++] = row;
-    } else {
-      spilled_.push_back(column_start(column) + row);
-    }
+    return {counts_.data(), rows_.data(), first, height, &spilled_};
   }
 
   // Writes all positions, rising. A column's last may equal the next one's first.
   void finish(std::vector<std::uint32_t>& positions) {
-    positions.resize(counts_.size() * kSlots);
+    if (positions.size() < counts_.size() * kSlots) positions.resize(counts_.size() * kSlots);
     std::uint32_t* out = positions.data();
     std::uint32_t* rows = rows_.data();
-    std::uint32_t start = column_start(0);
+    std::uint32_t start = static_cast<std::uint32_t>(first_) * static_cast<std::uint32_t>(height_);
     for (const std::uint32_t count : counts_) {
       if (count == 2) {
         *out++ = start + std::min(rows[0], rows[1]);
@@ -128,45 +143,39 @@ class ColumnBoundaries {
   }
 
  private:
-  static constexpr std::uint32_t kSlots = 8;
-
-  std::uint32_t column_start(std::size_t column) const {
-    return (static_cast<std::uint32_t>(first_) + static_cast<std::uint32_t>(column)) *
-           static_cast<std::uint32_t>(height_);
-  }
-
   std::int64_t first_ = 0;
   int height_ = 0;
-  std::vector<std::uint32_t> counts_;   // [columns] of rows_ in use
-  std::vector<std::uint32_t> rows_;     // [columns, kSlots]
-  std::vector<std::uint32_t> spilled_;  // positions that found no slot
+  std::vector<std::uint32_t> counts_;
+  std::vector<std::uint32_t> rows_;
+  std::vector<std::uint32_t> spilled_;
 };
 
-}  // namespace
+// Each thread keeps its own from one polygon to the next.
+struct Workspace {
+  std::vector<FinePoint> points;
+  ColumnBoundaries columns;
+};
 
-void find_polygon_boundaries(Span<const double> polygon, int height, int width, std::vector<std::uint32_t>& positions) {
+// Apart from its caller so that the thread's workspace is looked up once a polygon.
+[[gnu::noinline]] void find_boundaries(Span<const double> polygon, int height, int width, Workspace& workspace,
+                                       std::vector<std::uint32_t>& positions) {
   const std::size_t count = polygon.size() / 2;
-  positions.clear();
-  if (count == 0 || height <= 0 || width <= 0) return;
-  thread_local std::vector<FinePoint> point_buffer;
-  thread_local ColumnBoundaries column_buffer;
-  std::vector<FinePoint>& points = point_buffer;
-  ColumnBoundaries& columns = column_buffer;
-  points.resize(count);
-  FinePoint low = fine_point(polygon[0], polygon[1]);
-  FinePoint high = low;
+  workspace.points.resize(count);
+  FinePoint* points = workspace.points.data();
+  std::int64_t low = fine_point(polygon[0], polygon[1]).x;
+  std::int64_t high = low;
   for (std::size_t i = 0; i < count; ++i) {
     points[i] = fine_point(polygon[2 * i], polygon[2 * i + 1]);
-    low.x = std::min(low.x, points[i].x);
-    high.x = std::max(high.x, points[i].x);
+    low = std::min(low, points[i].x);
+    high = std::max(high, points[i].x);
   }
-  const auto range = columns_between(low.x, high.x, width);
-  columns.begin(range.first, range.second, height);
-  const auto emit = [&columns](std::int64_t x, std::int64_t fine_y) { columns.add(x, fine_y); };
-  FinePoint previous = points.back();
-  for (const FinePoint point : points) {
+  const auto range = columns_between(low, high, width);
+  const ColumnBoundaries::Slots emit = workspace.columns.begin(range.first, range.second, height);
+  FinePoint previous = points[count - 1];
+  for (std::size_t i = 0; i < count; ++i) {
     FinePoint from = previous;
-    FinePoint to = point;
+    FinePoint to = points[i];
+    previous = to;
     if (std::abs(to.x - from.x) >= std::abs(to.y - from.y)) {
       if (from.x > to.x) std::swap(from, to);
       cross_flat_edge(from, to, width, emit);
@@ -174,9 +183,19 @@ void find_polygon_boundaries(Span<const double> polygon, int height, int width, 
       if (from.y > to.y) std::swap(from, to);
       cross_steep_edge(from, to, width, emit);
     }
-    previous = point;
   }
-  columns.finish(positions);
+  workspace.columns.finish(positions);
+}
+
+}  // namespace
+
+void find_polygon_boundaries(Span<const double> polygon, int height, int width, std::vector<std::uint32_t>& positions) {
+  thread_local Workspace workspace;
+  if (polygon.size() < 2 || height <= 0 || width <= 0) {
+    positions.clear();
+    return;
+  }
+  find_boundaries(polygon, height, width, workspace, positions);
 }
 
 }  // namespace fastermask
