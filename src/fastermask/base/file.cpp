@@ -81,19 +81,20 @@ void write_file_atomic(const std::string& path, std::string_view content) {
   });
 }
 
-void write_file_atomic(const std::string& path, const std::function<void(const std::string&)>& write) {
+void write_file_atomic(const std::string& path, const std::function<void(const std::string&)>& write,
+                       Durability durability) {
   static std::atomic<unsigned> serial{0};
   make_folders(parent_folder(path));
   const std::string temporary = fmt::format("{}.tmp-{}-{}", path, ::getpid(), serial++);
   try {
     write(temporary);
-    flush_to_disk(temporary, O_RDONLY);
+    if (durability == Durability::flushed) flush_to_disk(temporary, O_RDONLY);
     if (::rename(temporary.c_str(), path.c_str()) != 0) fail("{}: cannot rename to it: {}", path, std::strerror(errno));
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
-  flush_to_disk(parent_folder(path), O_RDONLY | O_DIRECTORY);
+  if (durability == Durability::flushed) flush_to_disk(parent_folder(path), O_RDONLY | O_DIRECTORY);
 }
 
 void make_folders(const std::string& path) {

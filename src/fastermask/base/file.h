@@ -16,8 +16,13 @@ std::string read_file(const std::string& path);
 // the old file or the new one. Makes missing parent folders. Throws Error and removes the temporary file on failure.
 void write_file_atomic(const std::string& path, std::string_view content);
 
+// What a crash of the whole machine may leave: the old file or the new one, or (for caches that check what they read)
+// also a new one with parts missing.
+enum class Durability { flushed, none };
+
 // The same for content that `write` produces itself: it is given the temporary path to create.
-void write_file_atomic(const std::string& path, const std::function<void(const std::string& temporary_path)>& write);
+void write_file_atomic(const std::string& path, const std::function<void(const std::string& temporary_path)>& write,
+                       Durability durability = Durability::flushed);
 
 // Creates a folder and its parents. No error when it is there already.
 void make_folders(const std::string& path);

@@ -1,6 +1,7 @@
 #include "fastermask/data/annotation_index.h"
 
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include <nlohmann/json.hpp>
 
@@ -57,14 +58,22 @@ SourceStamp stamp_of(const std::string& path) {
   return {static_cast<std::uint64_t>(info.st_size), info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec};
 }
 
-// Of a file from a byte on, without holding it in memory as a whole.
-std::uint64_t checksum_of_file(const std::string& path, std::size_t from = 0) {
+// Of a file, without holding it in memory as a whole.
+std::uint64_t checksum_of_file(const std::string& path) {
   const MappedFile file(path);
-  return content_checksum(file.view().substr(from),
-                          [&](std::size_t begin, std::size_t end) { file.forget(from + begin, from + end); });
+  return content_checksum(file.view(), [&](std::size_t begin, std::size_t end) { file.forget(begin, end); });
 }
 
-std::uint64_t rotate(std::uint64_t value, int by) { return (value << by) | (value >> (64 - by)); }
+// XXH3 of bytes that come in pieces.
+class Checksum {
+ public:
+  Checksum() : state_(XXH3_createState(), XXH3_freeState) { XXH3_64bits_reset(state_.get()); }
+  void add(std::string_view bytes) { XXH3_64bits_update(state_.get(), bytes.data(), bytes.size()); }
+  std::uint64_t value() const { return XXH3_64bits_digest(state_.get()); }
+
+ private:
+  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state_;
+};
 
 std::size_t aligned(std::size_t size) { return (size + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment; }
 
@@ -98,7 +107,7 @@ class AnnotationIndexFile {
   using Piece = AnnotationTable::Piece;
 
   static std::uint64_t layout() {
-    std::uint64_t mixed = 2;  // of the format as a whole: raise it when the meaning of anything changes
+    std::uint64_t mixed = 3;  // of the format as a whole: raise it when the meaning of anything changes
     for (const std::size_t size : {sizeof(IndexHeader), sizeof(IndexedImage), sizeof(AnnotationRow), sizeof(Piece),
                                    sizeof(Keypoint), offsetof(AnnotationRow, keypoints_begin)}) {
       mixed = mixed * 1009 + size;
@@ -169,32 +178,13 @@ class AnnotationIndexFile {
 };
 
 std::uint64_t content_checksum(std::string_view bytes, const std::function<void(std::size_t, std::size_t)>& passed) {
-  constexpr std::uint64_t kOdd1 = 0x9E3779B97F4A7C15;
-  constexpr std::uint64_t kOdd2 = 0xC2B2AE3D27D4EB4F;
-  std::uint64_t lanes[4] = {kOdd1, kOdd2, ~kOdd1, ~kOdd2};
-  std::size_t at = 0;
-  const auto mix = [&lanes](const char* block) {
-    for (int lane = 0; lane < 4; ++lane) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, block + 8 * lane, 8);
-      lanes[lane] = rotate(lanes[lane] ^ (word * kOdd2), 29) * kOdd1;
-    }
-  };
-  for (std::size_t step = 0; step < bytes.size(); step = at) {
-    const std::size_t end = std::min(bytes.size(), step + kChecksumStep);
-    for (; at + 32 <= end; at += 32) mix(bytes.data() + at);
-    if (passed != nullptr) passed(step, at);
-    if (at == step) break;  // under 32 bytes are left
+  Checksum sum;
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kChecksumStep) {
+    const std::size_t end = std::min(bytes.size(), begin + kChecksumStep);
+    sum.add(bytes.substr(begin, end - begin));
+    if (passed != nullptr) passed(begin, end);
   }
-  char rest[32] = {};
-  if (at < bytes.size()) std::memcpy(rest, bytes.data() + at, bytes.size() - at);
-  mix(rest);
-  std::uint64_t sum = bytes.size() * kOdd1;
-  for (const std::uint64_t lane : lanes) {
-    sum = (rotate(sum, 31) ^ lane) * kOdd2;
-    sum ^= sum >> 29;
-  }
-  return sum;
+  return sum.value();
 }
 
 std::vector<std::string> annotation_index_paths(const std::string& annotation_file) {
@@ -306,24 +296,33 @@ void save_annotation_index(const std::string& index_path, const std::string& ann
   header.source_changed = now_ns - source.changed > kSureAfterNs ? source.changed : 0;
   for (std::size_t i = 0; i < kSections; ++i) header.section_bytes[i] = sections[i].size();
 
-  write_file_atomic(index_path, [&](const std::string& temporary) {
-    const auto write = [](std::ofstream& out, std::string_view bytes) {
-      static constexpr char kZeros[kSectionAlignment] = {};
-      out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-      out.write(kZeros, static_cast<std::streamsize>(aligned(bytes.size()) - bytes.size()));
-    };
-    std::ofstream out(temporary, std::ios::binary);
-    const auto write_header = [&] { write(out, {reinterpret_cast<const char*>(&header), sizeof header}); };
-    write_header();
-    for (const std::string_view section : sections) write(out, section);
-    out.flush();
-    if (!out) fail("{}: cannot write", temporary);
-    header.payload_checksum = checksum_of_file(temporary, aligned(sizeof header));
-    out.seekp(0);
-    write_header();
-    out.close();
-    if (!out) fail("{}: cannot write", temporary);
-  });
+  // Everything that follows the header, filled up to whole alignments.
+  static constexpr char kZeros[kSectionAlignment] = {};
+  const auto padding = [](std::string_view bytes) {
+    return std::string_view(kZeros, aligned(bytes.size()) - bytes.size());
+  };
+  Checksum payload;
+  for (const std::string_view section : sections) {
+    payload.add(section);
+    payload.add(padding(section));
+  }
+  header.payload_checksum = payload.value();
+
+  // What a crash leaves half on the disk, the checksum gives away: no need to wait for the disk.
+  write_file_atomic(
+      index_path,
+      [&](const std::string& temporary) {
+        std::ofstream out(temporary, std::ios::binary);
+        const auto write = [&](std::string_view bytes) {
+          out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+          out.write(kZeros, static_cast<std::streamsize>(padding(bytes).size()));
+        };
+        write({reinterpret_cast<const char*>(&header), sizeof header});
+        for (const std::string_view section : sections) write(section);
+        out.close();
+        if (!out) fail("{}: cannot write", temporary);
+      },
+      Durability::none);
 }
 
 }  // namespace fastermask

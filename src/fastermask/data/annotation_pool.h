@@ -53,6 +53,12 @@ class AnnotationPool {
       order[to] = to;
     }
   }
+  // Keeps the memory.
+  void clear() {
+    mapped_ = nullptr;
+    own_.clear();
+  }
+  T& at_own(std::size_t index) { return own()[index]; }
   void shrink_to_fit() { own_.shrink_to_fit(); }
 
   void reserve(std::size_t size) { own().reserve(size); }

@@ -10,6 +10,14 @@ namespace {
 
 // "123.45," and its share of the other fields.
 constexpr std::size_t kTextBytesANumber = 7;
+constexpr std::size_t kTextBytesARow = 256;  // with the smallest of polygons
+
+// The nearest whole number to |value| < 2^51, ties to even: what is too small for the sum's last place is rounded off.
+// (std::nearbyint is a call where SSE4.1 cannot be taken for granted.)
+double nearest_whole(double value) {
+  constexpr double kShift = 6755399441055744.0;  // 1.5 * 2^52
+  return value + kShift - kShift;
+}
 
 template <class T>
 std::uint32_t pool_position(const AnnotationPool<T>& pool) {
@@ -21,11 +29,12 @@ std::uint32_t pool_position(const AnnotationPool<T>& pool) {
 
 // True when every coordinate is a whole number of hundredths that 32 bits hold, so that dividing gives it back exactly.
 bool fits_hundredths(const Polygon& polygon) {
+  bool fits = true;
   for (const double value : polygon) {
-    const double scaled = std::nearbyint(value * 100);
-    if (!(std::abs(scaled) < 2e9) || scaled / 100.0 != value) return false;
+    const double scaled = nearest_whole(value * 100);
+    fits &= std::abs(scaled) < 2e9 && scaled / 100.0 == value;
   }
-  return true;
+  return fits;
 }
 
 }  // namespace
@@ -81,7 +90,7 @@ void AnnotationTable::add_polygon(const Polygon& polygon) {
   piece.exact_hundredths = fits_hundredths(polygon) ? 1 : 0;
   if (piece.exact_hundredths != 0) {
     piece.begin = pool_position(hundredths_);
-    for (const double value : polygon) hundredths_.push_back(static_cast<std::int32_t>(std::nearbyint(value * 100)));
+    for (const double value : polygon) hundredths_.push_back(static_cast<std::int32_t>(nearest_whole(value * 100)));
   } else {
     piece.begin = pool_position(doubles_);
     doubles_.append(polygon.begin(), polygon.end());
@@ -118,9 +127,46 @@ void AnnotationTable::add_from(const AnnotationTable& other, const AnnotationRow
   add(row, other.segmentation(row), other.keypoints(row));
 }
 
+void AnnotationTable::append(const AnnotationTable& other) {
+  const std::uint32_t pieces = pool_position(pieces_);
+  const std::uint32_t hundredths = pool_position(hundredths_);
+  const std::uint32_t doubles = pool_position(doubles_);
+  const std::uint32_t runs = pool_position(runs_);
+  const std::uint32_t keypoints = pool_position(keypoints_);
+  const std::size_t first_row = rows_.size();
+  rows_.append(other.rows_.begin(), other.rows_.end());
+  pieces_.append(other.pieces_.begin(), other.pieces_.end());
+  hundredths_.append(other.hundredths_.begin(), other.hundredths_.end());
+  doubles_.append(other.doubles_.begin(), other.doubles_.end());
+  runs_.append(other.runs_.begin(), other.runs_.end());
+  keypoints_.append(other.keypoints_.begin(), other.keypoints_.end());
+  for (std::size_t i = first_row; i < rows_.size(); ++i) {
+    AnnotationRow& row = rows_.at_own(i);
+    row.segmentation_begin += pieces;
+    row.keypoints_begin += keypoints;
+    for (std::uint32_t k = 0; k < row.segmentation_count; ++k) {
+      Piece& piece = pieces_.at_own(row.segmentation_begin + k);
+      piece.begin += row.kind == SegmentationKind::rle ? runs : piece.exact_hundredths != 0 ? hundredths : doubles;
+    }
+  }
+}
+
+void AnnotationTable::clear() {
+  rows_.clear();
+  pieces_.clear();
+  hundredths_.clear();
+  doubles_.clear();
+  runs_.clear();
+  keypoints_.clear();
+  file_.reset();
+}
+
 void AnnotationTable::arrange(std::vector<std::uint32_t> order) { rows_.arrange(order); }
 
-void AnnotationTable::reserve_for_text(std::size_t bytes) { hundredths_.reserve(bytes / kTextBytesANumber); }
+void AnnotationTable::reserve_for_text(std::size_t bytes) {
+  hundredths_.reserve(bytes / kTextBytesANumber);
+  rows_.reserve(bytes / kTextBytesARow);
+}
 
 // Not rows_ and hundredths_: shrinking copies, and pages set aside but never written take no memory.
 void AnnotationTable::shrink_to_fit() {

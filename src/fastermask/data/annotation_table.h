@@ -55,6 +55,12 @@ class AnnotationTable {
   // Appends one row of another table.
   void add_from(const AnnotationTable& other, const AnnotationRow& row);
 
+  // Appends all rows of another table.
+  void append(const AnnotationTable& other);
+
+  // Forgets all rows, and keeps the memory.
+  void clear();
+
   // Rearranges the rows in place: row i becomes the former row order[i]. `order` names every row once.
   void arrange(std::vector<std::uint32_t> order);
 

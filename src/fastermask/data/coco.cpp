@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <numeric>
 #include <unordered_map>
 #include <utility>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
 #include "fastermask/base/log.h"
-#include "fastermask/base/parallel.h"
 #include "fastermask/data/annotation_index.h"
+#include "fastermask/data/coco_annotations.h"
 #include "fastermask/data/coco_fields.h"
 #include "fastermask/data/json_scan.h"
 
@@ -19,7 +18,6 @@ namespace fastermask {
 namespace {
 
 constexpr const char* kCocoModule = "data.datasets.coco";
-constexpr std::size_t kBlock = 4096;  // annotations parsed between two steps of the scanner
 
 // Reads one COCO file into a Dataset.
 class CocoReader {
@@ -36,7 +34,7 @@ class CocoReader {
     for (const auto& [key, value] : scanner.members()) sections_[key] = value;
     read_categories(scanner);
     read_images(scanner);
-    if (sections_.count("annotations") > 0) read_annotations(scanner);  // COCO's test sets have none
+    read_annotations(scanner);
     name_keypoints();
     arrange_by_image();
     log_findings();
@@ -71,13 +69,6 @@ class CocoReader {
     }
   }
 
-  // "annotation 17" by its id, or "annotations[3]" when it has none.
-  std::string name_of(std::string_view element, std::size_t readable, std::size_t number, const char* singular,
-                      const char* section) {
-    const auto id = parser_.find_integer(element, readable, "id");
-    return id ? fmt::format("{} {}", singular, *id) : fmt::format("{}[{}]", section, number);
-  }
-
   void read_categories(json::Scanner& scanner) {
     std::map<std::int64_t, coco::CategoryFields> by_id;
     for_each_in(scanner, "categories", [&](std::string_view element, std::size_t readable, std::size_t number) {
@@ -86,7 +77,7 @@ class CocoReader {
         const std::int64_t id = fields.id;
         if (!by_id.emplace(id, std::move(fields)).second) throw coco::FieldProblem("the id is used twice");
       } catch (const coco::FieldProblem& problem) {
-        fail<DataError>("{}: {}: {}", where_, name_of(element, readable, number, "category", "categories"),
+        fail<DataError>("{}: {}: {}", where_, coco::name_of_object(element, readable, number, "category", "categories"),
                         problem.what());
       }
     });
@@ -129,7 +120,8 @@ class CocoReader {
         record.width = fields.width;
         dataset_.records.push_back(std::move(record));
       } catch (const coco::FieldProblem& problem) {
-        fail<DataError>("{}: {}: {}", where_, name_of(element, readable, number, "image", "images"), problem.what());
+        fail<DataError>("{}: {}: {}", where_, coco::name_of_object(element, readable, number, "image", "images"),
+                        problem.what());
       }
     });
     if (dataset_.records.empty()) fail<DataError>("{}: \"images\" is empty", where_);
@@ -144,160 +136,72 @@ class CocoReader {
     }
   }
 
-  // One element of "annotations", parsed.
-  struct ParsedAnnotation {
-    std::string_view element;
-    std::size_t readable = 0;
-    std::size_t number = 0;
-    coco::AnnotationFields fields;
-    std::string problem;  // "": none
-  };
-
-  // Finding the elements and taking them is done in file order; between, blocks of them are parsed in parallel.
   void read_annotations(json::Scanner& scanner) {
-    dataset_.table.reserve_for_text(sections_.at("annotations").size());
-    std::vector<ParsedAnnotation> block(kBlock);
-    std::size_t filled = 0;
-    for_each_in(scanner, "annotations", [&](std::string_view element, std::size_t readable, std::size_t number) {
-      ParsedAnnotation& place = block[filled++];
-      place.element = element;
-      place.readable = readable;
-      place.number = number;
-      if (filled == kBlock) take_block(block, std::exchange(filled, 0));
-    });
-    take_block(block, filled);
+    const auto section = sections_.find("annotations");
+    if (section == sections_.end()) return;  // COCO's test sets have none
+    if (section->second.front() != '[') fail<DataError>("{}: \"annotations\" must be a list", where_);
+    coco::AnnotationContext context;
+    context.where = where_;
+    context.text = text_;
+    context.images = &dataset_.records;
+    context.image_index = &image_index_;
+    context.category_index = &category_index_;
+    context.keypoints = options_.keypoints;
+    context.keypoint_names = dataset_.keypoint_names.size();
+    read_ = coco::read_annotations(scanner, section->second, context);
     check_unique_ids();
-  }
-
-  void take_block(std::vector<ParsedAnnotation>& block, std::size_t count) {
-    parallel_for(0, static_cast<std::int64_t>(count), kBlock / 16, [&block](std::int64_t begin, std::int64_t end) {
-      coco::ObjectParser parser;
-      for (std::int64_t i = begin; i < end; ++i) {
-        ParsedAnnotation& parsed = block[static_cast<std::size_t>(i)];
-        parsed.problem.clear();
-        try {
-          parser.annotation(parsed.element, parsed.readable, parsed.fields);
-        } catch (const coco::FieldProblem& problem) {
-          parsed.problem = problem.what();
-        }
-      }
-    });
-    for (std::size_t i = 0; i < count; ++i) {
-      ParsedAnnotation& parsed = block[i];
-      try {
-        if (!parsed.problem.empty()) throw coco::FieldProblem(parsed.problem);
-        take_annotation(parsed.fields);
-      } catch (const coco::FieldProblem& problem) {
-        const auto image = parser_.find_integer(parsed.element, parsed.readable, "image_id");
-        fail<DataError>("{}: {}{}: {}", where_,
-                        name_of(parsed.element, parsed.readable, parsed.number, "annotation", "annotations"),
-                        image ? fmt::format(" (image {})", *image) : "", problem.what());
-      }
-    }
-  }
-
-  void take_annotation(coco::AnnotationFields& fields) {
-    ids_.push_back(fields.id);
-    const auto category = category_index_.find(fields.category_id);
-    if (category == category_index_.end()) {
-      throw coco::FieldProblem(fmt::format("category_id {} is not among the {} categories of the file",
-                                           fields.category_id, dataset_.category_ids.size()));
-    }
-    const auto image = image_index_.find(fields.image_id);
-    if (image == image_index_.end()) {
-      ++without_image_;
-      return;
-    }
-    dropped_polygons_ += fields.dropped_polygons;
-    if (fields.lost_polygons) {
-      ++without_polygons_;
-      return;
-    }
-    const ImageRecord& record = dataset_.records[image->second];
-    const Rle* rle = std::get_if<Rle>(&fields.segmentation);
-    if (rle != nullptr && (rle->height != record.height || rle->width != record.width)) {
-      throw coco::FieldProblem(fmt::format("segmentation size is {}x{}, the image is {}x{} (height x width)",
-                                           rle->height, rle->width, record.height, record.width));
-    }
-    add_row(fields, image->second);
-  }
-
-  void add_row(coco::AnnotationFields& fields, std::uint32_t image) {
-    AnnotationRow row;
-    row.id = fields.id;
-    row.xywh = fields.bbox_xywh;
-    row.area = fields.area.value_or(row.xywh[2] * row.xywh[3]);
-    row.category = category_index_.at(fields.category_id);
-    row.crowd = fields.crowd;
-    if (!options_.keypoints) fields.keypoints.clear();
-    for (Keypoint& keypoint : fields.keypoints) {
-      keypoint.x += 0.5f;
-      keypoint.y += 0.5f;
-    }
-    check_keypoint_count(fields.keypoints.size());
-    dataset_.table.add(row, fields.segmentation, fields.keypoints);
-    row_image_.push_back(image);
-  }
-
-  void check_keypoint_count(std::size_t count) {
-    if (count == 0) return;
-    if (keypoint_count_ == 0)
-      keypoint_count_ = dataset_.keypoint_names.empty() ? count : dataset_.keypoint_names.size();
-    if (count != keypoint_count_) {
-      throw coco::FieldProblem(fmt::format(
-          "keypoints must be {} (as the category or the annotations before have), got {}", keypoint_count_, count));
-    }
-    if (count > 1000) throw coco::FieldProblem(fmt::format("{} keypoints are more than the limit of 1000", count));
   }
 
   // Files that leave out the names: 17 keypoints are COCO's person; others get numbers, and a flip swaps none of them.
   void name_keypoints() {
-    if (keypoint_count_ == 0 || !dataset_.keypoint_names.empty()) return;
-    if (keypoint_count_ == 17) {
+    const std::size_t count = read_.keypoint_count;
+    if (count == 0 || !dataset_.keypoint_names.empty()) return;
+    if (count == 17) {
       set_coco_person_keypoints(dataset_);
       return;
     }
-    for (std::size_t i = 0; i < keypoint_count_; ++i) dataset_.keypoint_names.push_back(fmt::format("keypoint_{}", i));
-    warn("{} keypoints have no names in \"categories\": flipping an image will not swap left and right",
-         keypoint_count_);
+    for (std::size_t i = 0; i < count; ++i) dataset_.keypoint_names.push_back(fmt::format("keypoint_{}", i));
+    warn("{} keypoints have no names in \"categories\": flipping an image will not swap left and right", count);
   }
 
   void check_unique_ids() {
+    std::vector<std::int64_t> ids = std::move(read_.ids);
     if (path_.find("minival") != std::string::npos) return;  // the popular valminusminival files repeat ids
-    std::sort(ids_.begin(), ids_.end());
-    const auto twice = std::adjacent_find(ids_.begin(), ids_.end());
-    if (twice != ids_.end()) fail<DataError>("{}: annotation {}: the id is used twice", where_, *twice);
-    ids_ = {};
+    if (!std::is_sorted(ids.begin(), ids.end())) std::sort(ids.begin(), ids.end());
+    const auto twice = std::adjacent_find(ids.begin(), ids.end());
+    if (twice != ids.end()) fail<DataError>("{}: annotation {}: the id is used twice", where_, *twice);
   }
 
   // Rows in the order of the images; within an image, in the order of the file.
   void arrange_by_image() {
-    std::vector<std::uint32_t> order(row_image_.size());
-    std::iota(order.begin(), order.end(), 0u);
-    std::stable_sort(order.begin(), order.end(),
-                     [this](std::uint32_t a, std::uint32_t b) { return row_image_[a] < row_image_[b]; });
-    for (const std::uint32_t image : row_image_) ++dataset_.records[image].annotation_count;
+    for (const std::uint32_t image : read_.row_image) ++dataset_.records[image].annotation_count;
+    std::vector<std::uint32_t> next;  // [image] where its next row goes
+    next.reserve(dataset_.records.size());
     std::uint32_t begin = 0;
     for (ImageRecord& record : dataset_.records) {
       record.first_annotation = begin;
+      next.push_back(begin);
       begin += record.annotation_count;
     }
+    std::vector<std::uint32_t> order(read_.row_image.size());
+    for (std::uint32_t row = 0; row < order.size(); ++row) order[next[read_.row_image[row]]++] = row;
+    dataset_.table = std::move(read_.table);
     dataset_.table.arrange(std::move(order));
     dataset_.table.shrink_to_fit();
   }
 
   void log_findings() {
-    if (without_polygons_ > 0) {
+    if (read_.without_polygons > 0) {
       warn(
           "Filtered out {} instances without valid segmentation: a polygon needs at least 6 numbers and an even count; "
           "'fastermask data check' lists them",
-          without_polygons_);
+          read_.without_polygons);
     }
-    if (dropped_polygons_ > without_polygons_) {
-      warn("Dropped {} polygons with fewer than 6 numbers or an odd count of them", dropped_polygons_);
+    if (read_.dropped_polygons > read_.without_polygons) {
+      warn("Dropped {} polygons with fewer than 6 numbers or an odd count of them", read_.dropped_polygons);
     }
-    if (without_image_ > 0) {
-      warn("Left out {} annotations of images that {} does not list", without_image_, path_);
+    if (read_.without_image > 0) {
+      warn("Left out {} annotations of images that {} does not list", read_.without_image, path_);
     }
   }
 
@@ -315,12 +219,7 @@ class CocoReader {
   coco::ObjectParser parser_;
   std::unordered_map<std::int64_t, int> category_index_;
   std::unordered_map<std::int64_t, std::uint32_t> image_index_;
-  std::vector<std::uint32_t> row_image_;  // [row] index of its image
-  std::vector<std::int64_t> ids_;         // of all annotations of the file
-  std::size_t keypoint_count_ = 0;
-  std::int64_t without_image_ = 0;
-  std::int64_t without_polygons_ = 0;
-  std::int64_t dropped_polygons_ = 0;
+  coco::Annotations read_;
   std::vector<std::string> warnings_;  // logged when all is read, and again when the index is read instead
 };
 

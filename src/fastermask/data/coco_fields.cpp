@@ -77,9 +77,38 @@ void coco_for_each(od::array array, std::string_view key, Visit visit) {
   }
 }
 
+// The double of a plain decimal number of at most two places ("123.45"), or nothing. Most coordinates are of that kind,
+// and this is several times as fast as reading a double in general; n / 100.0 is the very double the text stands for.
+bool plain_hundredths(std::string_view token, double& number) {
+  const char* at = token.data();
+  const char* const end = at + token.size();
+  const bool negative = at != end && *at == '-';
+  if (negative) ++at;
+  const char* const digits = at;
+  std::int64_t whole = 0;
+  const auto is_digit = [&] { return at != end && static_cast<unsigned char>(*at - '0') < 10; };
+  for (; is_digit() && at - digits < 12; ++at) whole = 10 * whole + (*at - '0');
+  if (at == digits || (*digits == '0' && at - digits > 1)) return false;
+  std::int64_t hundredths = 100 * whole;
+  if (at != end && *at == '.') {
+    ++at;
+    if (!is_digit()) return false;
+    hundredths += 10 * (*at++ - '0');
+    if (is_digit()) hundredths += *at++ - '0';
+  }
+  const bool ends = at == end || *at == ',' || *at == ']' || *at == ' ' || *at == '\n' || *at == '\r' || *at == '\t';
+  if (!ends || (negative && hundredths == 0)) return false;
+  number = static_cast<double>(negative ? -hundredths : hundredths) / 100.0;
+  return true;
+}
+
 void coco_numbers(od::value value, std::string_view key, std::vector<double>& out) {
   out.clear();
-  coco_for_each(coco_array(value, key), key, [&](od::value& item) { out.push_back(coco_number(item, key)); });
+  coco_for_each(coco_array(value, key), key, [&](od::value& item) {
+    double number = 0;
+    if (!plain_hundredths(item.raw_json_token(), number)) number = coco_number(item, key);
+    out.push_back(number);
+  });
 }
 
 int coco_dimension(od::value value, std::string_view key) {

@@ -21,15 +21,15 @@ constexpr std::array<bool, 256> kStructural = make_structural();
 constexpr std::size_t kMaxDepth = 512;
 constexpr std::size_t kPassedStep = std::size_t{8} << 20;
 
-// True when none of eight characters is structural: braces and brackets have bit 6, which digits, signs and spaces
-// lack.
-bool none_structural(const char* text) {
+// How many of eight characters come before the first that may be structural: braces and brackets have bit 6, which
+// digits, signs and spaces lack. 8 when none is.
+std::size_t plain_characters(const char* text) {
   constexpr std::uint64_t kOnes = 0x0101010101010101;
   std::uint64_t eight = 0;
   std::memcpy(&eight, text, 8);
   const std::uint64_t quotes = eight ^ (kOnes * '"');
-  const bool has_quote = ((quotes - kOnes) & ~quotes & (kOnes * 0x80)) != 0;
-  return (eight & (kOnes * 0x40)) == 0 && !has_quote;
+  const std::uint64_t found = ((eight & (kOnes * 0x40)) << 1) | ((quotes - kOnes) & ~quotes & (kOnes * 0x80));
+  return found == 0 ? 8 : static_cast<std::size_t>(__builtin_ctzll(found)) / 8;
 }
 
 bool is_json_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -80,7 +80,9 @@ void Scanner::skip_nested() {
   std::size_t depth = 0;
   const std::size_t begin = at_;
   do {
-    while (at_ + 8 <= text_.size() && none_structural(text_.data() + at_)) at_ += 8;
+    for (std::size_t plain = 8; plain == 8 && at_ + 8 <= text_.size(); at_ += plain) {
+      plain = plain_characters(text_.data() + at_);
+    }
     while (at_ < text_.size() && !kStructural[static_cast<unsigned char>(text_[at_])]) ++at_;
     if (at_ >= text_.size()) {
       fail_at(at_, fmt::format("the file ends inside the '{}' of byte {}; was it copied or downloaded completely?",
