@@ -2,6 +2,7 @@
 // own.
 //   bench_data make FILE.json [images] [instances]   writes generated annotations; default 118287 860001
 //   bench_data load FILE.json                        loads once: seconds, peak and present memory, and whence
+//   bench_data pictures|stages ...                   see pictures_bench.cpp
 // FASTERMASK_CACHE=off times the parsing alone. Without these words, the program runs the benchmarks of
 // loader_bench.cpp.
 #include <benchmark/benchmark.h>
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <string>
 
+#include "data/pictures_bench.h"
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"
 #include "fastermask/base/random.h"
@@ -97,10 +99,15 @@ int main(int argc, char** argv) {
     fastermask::bench::make(argv[2], argc > 3 ? std::atoi(argv[3]) : 118287, argc > 4 ? std::atoi(argv[4]) : 860001);
   } else if (command == "load") {
     fastermask::bench::load(argv[2]);
+  } else if (command == "pictures" && argc == 5) {
+    fastermask::bench::run_pictures(argv[2], std::atoi(argv[3]), std::atoi(argv[4]));
+  } else if (command == "stages") {
+    fastermask::bench::run_stages(argv[2]);
   } else {
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
-      std::fprintf(stderr, "usage: bench_data make|load FILE.json, or options of Google Benchmark for the loader's\n");
+      std::fprintf(
+          stderr, "usage: bench_data make|load|pictures|stages ..., or options of Google Benchmark for the loader's\n");
       return 2;
     }
     benchmark::RunSpecifiedBenchmarks();

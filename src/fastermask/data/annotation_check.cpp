@@ -41,10 +41,10 @@ std::pair<double, double> upright_point(int orientation, ImageSize size, double 
 Rle upright_rle(int orientation, const Rle& rle) {
   const BitMask mask = rle_decode(rle);
   Image image(mask.height, mask.width, 1);
-  image.pixels = mask.pixels;
+  image.pixels.assign(mask.pixels.begin(), mask.pixels.end());
   const Image turned = codec::orient(std::move(image), orientation);
   BitMask out(turned.height, turned.width);
-  out.pixels = turned.pixels;
+  out.pixels.assign(turned.pixels.begin(), turned.pixels.end());
   return rle_encode(out);
 }
 

@@ -40,7 +40,7 @@ std::size_t turned_pixel(int orientation, int y, int x, int height, int width) {
 }
 
 Image turn(const Image& image, int orientation) {
-  Image turned(image.width, image.height, image.channels);
+  Image turned = Image::unset(image.width, image.height, image.channels);
   const std::size_t channels = static_cast<std::size_t>(image.channels);
   for (int y = 0; y < turned.height; ++y) {
     std::uint8_t* out = turned.row(y);
@@ -89,7 +89,7 @@ Image orient(Image image, int orientation) {
 }
 
 Image to_gray(const Image& image, PixelFormat from) {
-  Image gray(image.height, image.width, 1);
+  Image gray = Image::unset(image.height, image.width, 1);
   const std::size_t red = from == PixelFormat::rgb ? 0 : 2;
   const std::uint8_t* in = image.pixels.data();
   for (std::uint8_t& out : gray.pixels) {

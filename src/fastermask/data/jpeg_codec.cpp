@@ -124,7 +124,7 @@ struct JpegDecoder {
 
 // CMYK as Pillow turns it into RGB. Files hold it inverted (Adobe's habit): 255 is no ink.
 Image jpeg_cmyk_to_colour(const Image& cmyk, PixelFormat format) {
-  Image image(cmyk.height, cmyk.width, 3);
+  Image image = Image::unset(cmyk.height, cmyk.width, 3);
   const std::size_t red = format == PixelFormat::bgr ? 2 : 0;
   const std::uint8_t* in = cmyk.pixels.data();
   for (std::size_t at = 0; at < image.pixels.size(); at += 3, in += 4) {
@@ -191,8 +191,8 @@ Image jpeg_decode(std::string_view bytes, const std::string& name, PixelFormat f
   const bool gray = decoder.info.num_components == 1 && format == PixelFormat::gray;
   const J_COLOR_SPACE colour = format == PixelFormat::bgr ? JCS_EXT_BGR : JCS_EXT_RGB;
   if (!decoder.start(cmyk ? JCS_CMYK : gray ? JCS_GRAYSCALE : colour)) decoder.throw_error(name);
-  Image image(static_cast<int>(decoder.info.output_height), static_cast<int>(decoder.info.output_width),
-              cmyk ? 4 : gray ? 1 : 3);
+  Image image = Image::unset(static_cast<int>(decoder.info.output_height),
+                             static_cast<int>(decoder.info.output_width), cmyk ? 4 : gray ? 1 : 3);
   if (!decoder.read_rows(image.pixels.data(), image.row_bytes())) decoder.throw_error(name);
   return cmyk ? jpeg_cmyk_to_colour(image, format) : image;
 }

@@ -20,7 +20,7 @@ namespace fastermask {
 
 struct Batch {
   std::int64_t iteration = 0;              // inference: number of the batch
-  std::vector<float> images;               // [N, H, W, 3] normalised, zero-padded
+  UninitialisedVector<float> images;       // [N, H, W, 3] normalised, zero-padded
   int height = 0;                          // H
   int width = 0;                           // W
   std::vector<ImageSize> image_sizes;      // [N] of the network's input, unpadded

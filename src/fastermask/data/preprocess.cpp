@@ -5,39 +5,25 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/parallel.h"
+#include "fastermask/kernels/row_ops.h"
 
 namespace fastermask {
 namespace {
 
 constexpr int kPreprocessMaxChannels = 4;
 
-// All 256 results of (value - mean) / std for each channel, so that a pixel costs a look-up. The division is done as
-// the reference does it, in float32.
-using NormaliseTable = std::array<std::array<float, 256>, kPreprocessMaxChannels>;
+// Mean and deviation over and over, as row_ops takes those of three channels.
+struct NormalisePattern {
+  std::array<float, kNormalisePattern> mean;
+  std::array<float, kNormalisePattern> deviation;
 
-NormaliseTable make_normalise_table(Span<const float> mean, Span<const float> std) {
-  NormaliseTable table{};
-  for (std::size_t c = 0; c < mean.size(); ++c) {
-    for (std::size_t value = 0; value < 256; ++value) {
-      table[c][value] = (static_cast<float>(value) - mean[c]) / std[c];
+  NormalisePattern(Span<const float> channel_mean, Span<const float> channel_deviation) {
+    for (std::size_t i = 0; i < kNormalisePattern; ++i) {
+      mean[i] = channel_mean[i % channel_mean.size()];
+      deviation[i] = channel_deviation[i % channel_mean.size()];
     }
   }
-  return table;
-}
-
-void normalise_row(const Image& image, int y, const NormaliseTable& table, float* out) {
-  const std::uint8_t* in = image.row(y);
-  if (image.channels == 3) {
-    for (int x = 0; x < image.width; ++x, in += 3, out += 3) {
-      out[0] = table[0][in[0]];
-      out[1] = table[1][in[1]];
-      out[2] = table[2][in[2]];
-    }
-    return;
-  }
-  const std::size_t channels = static_cast<std::size_t>(image.channels);
-  for (std::size_t i = 0; i < image.row_bytes(); ++i) out[i] = table[i % channels][in[i]];
-}
+};
 
 }  // namespace
 
@@ -63,15 +49,23 @@ void normalise_into(const Image& image, Span<const float> mean, Span<const float
   FASTERMASK_CHECK(image.height <= padded.height && image.width <= padded.width,
                    "preprocess: an image of {}x{} does not fit into {}x{} (height x width)", image.height, image.width,
                    padded.height, padded.width);
-  const NormaliseTable table = make_normalise_table(mean, std);
   const std::size_t row_floats = static_cast<std::size_t>(padded.width) * channels;
+  const bool colour = channels == 3;
+  const NormalisePattern pattern(mean, std);
   parallel_for(0, padded.height, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t y = begin; y < end; ++y) {
       float* row = destination + static_cast<std::size_t>(y) * row_floats;
       std::size_t filled = 0;
       if (y < image.height) {
-        normalise_row(image, static_cast<int>(y), table, row);
+        const std::uint8_t* pixels = image.row(static_cast<int>(y));
         filled = image.row_bytes();
+        if (colour) {
+          row_ops().normalise_row(pixels, static_cast<std::ptrdiff_t>(filled), pattern.mean.data(),
+                                  pattern.deviation.data(), row);
+        } else {
+          for (std::size_t i = 0; i < filled; ++i)
+            row[i] = (static_cast<float>(pixels[i]) - mean[i % channels]) / std[i % channels];
+        }
       }
       std::fill(row + filled, row + row_floats, 0.0f);
     }

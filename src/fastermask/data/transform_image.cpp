@@ -9,7 +9,7 @@ namespace fastermask {
 namespace {
 
 Image pad_image(const Image& image, const PadTransform& pad) {
-  Image padded(pad.to.height, pad.to.width, image.channels);
+  Image padded = Image::unset(pad.to.height, pad.to.width, image.channels);
   for (int y = 0; y < padded.height; ++y) {
     std::uint8_t* row = padded.row(y);
     std::uint8_t* filled = y < image.height ? std::copy(image.row(y), image.row(y) + image.row_bytes(), row) : row;
@@ -46,16 +46,28 @@ struct ImageTransformer {
   void operator()(const ColourTransform& colour) const { colour_image(colour, image); }
 };
 
+// The transform after number i when it is of kind T, or nullptr.
+template <class T>
+const T* next_transform(const Transforms& transforms, std::size_t i) {
+  return i + 1 < transforms.size() ? std::get_if<T>(&transforms[i + 1]) : nullptr;
+}
+
 }  // namespace
 
 Image apply_transforms(const Transforms& transforms, Image image) {
   for (std::size_t i = 0; i < transforms.size(); ++i) {
     const auto* resize = std::get_if<ResizeTransform>(&transforms[i]);
-    const auto* crop = i + 1 < transforms.size() ? std::get_if<CropTransform>(&transforms[i + 1]) : nullptr;
-    if (resize != nullptr && crop != nullptr) {  // only the part that stays is resized: the same pixels
-      image = resize_bilinear_part(image, resize->to, crop->y, crop->x, crop->to);
-      ++i;
-      continue;
+    if (resize != nullptr) {  // together with a crop and a flip after it: the same pixels, for less
+      const auto* crop = next_transform<CropTransform>(transforms, i);
+      if (crop != nullptr) ++i;
+      const bool mirrored = next_transform<HorizontalFlip>(transforms, i) != nullptr;
+      if (mirrored) ++i;
+      if (crop != nullptr || mirrored) {
+        const CropTransform part = crop != nullptr ? *crop : CropTransform{resize->to, 0, 0, resize->to};
+        const auto resized = mirrored ? resize_bilinear_mirrored : resize_bilinear_part;
+        image = resized(image, resize->to, part.y, part.x, part.to);
+        continue;
+      }
     }
     std::visit(ImageTransformer{image}, transforms[i]);
   }

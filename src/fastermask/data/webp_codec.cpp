@@ -44,7 +44,7 @@ ImageHeader webp_header(std::string_view bytes, const std::string& name) {
 Image webp_decode(std::string_view bytes, const std::string& name, PixelFormat format, int& orientation) {
   const ImageHeader header = webp_header(bytes, name);
   check_size(name, header.stored_size.height, header.stored_size.width);
-  Image image(header.stored_size.height, header.stored_size.width, 3);
+  Image image = Image::unset(header.stored_size.height, header.stored_size.width, 3);
   const auto decode = format == PixelFormat::bgr ? WebPDecodeBGRInto : WebPDecodeRGBInto;
   if (decode(webp_data(bytes), bytes.size(), image.pixels.data(), image.pixels.size(),
              static_cast<int>(image.row_bytes())) == nullptr) {

@@ -70,20 +70,35 @@ ResizeAxis make_resize_axis(int in, int out) {
   return axis;
 }
 
+// The last output pixel becomes the first.
+void mirror_axis(ResizeAxis& axis) {
+  std::reverse(axis.starts.begin(), axis.starts.end());
+  std::reverse(axis.coefficients.begin(), axis.coefficients.end());  // all of them: the order of taps turns too
+  const auto taps = static_cast<std::ptrdiff_t>(axis.taps);
+  for (auto pixel = axis.coefficients.begin(); pixel != axis.coefficients.end(); pixel += taps) {
+    std::reverse(pixel, pixel + taps);
+  }
+}
+
 // A stretch of an axis: pixels [begin, begin + count).
 struct ResizeStretch {
   int begin = 0;
   int count = 0;
 };
 
-// The columns `part` of the image resized along its rows; of the source, only the rows `rows`.
-Image resize_width(const Image& source, int width, ResizeStretch part, ResizeStretch rows) {
-  const ResizeAxis axis = make_resize_axis(source.width, width);
-  const std::size_t first = static_cast<std::size_t>(part.begin);
+// The columns `part` of the image resized along its rows; of the source, only the rows `rows`. `mirrored`: the columns
+// come in reverse.
+Image resize_width(const Image& source, int width, ResizeStretch part, ResizeStretch rows, bool mirrored) {
+  ResizeAxis axis = make_resize_axis(source.width, width);
+  if (mirrored) mirror_axis(axis);
+  const std::size_t first = static_cast<std::size_t>(mirrored ? width - part.begin - part.count : part.begin);
+  const std::int32_t* starts = axis.starts.data() + first;
   const std::int32_t* coefficients = axis.coefficients.data() + first * static_cast<std::size_t>(axis.taps);
-  Image result(rows.count, part.count, source.channels);
+  Image result = Image::unset(rows.count, part.count, source.channels);
   parallel_for(0, rows.count, 16, [&](std::int64_t begin, std::int64_t end) {
     std::vector<std::uint8_t> last_row;
+    std::vector<const std::uint8_t*> from;
+    std::vector<std::uint8_t*> to;
     for (int y = static_cast<int>(begin); y < static_cast<int>(end); ++y) {
       const std::uint8_t* row = source.row(rows.begin + y);
       if (rows.begin + y == source.height - 1) {  // the loop reads a little past the end of a row
@@ -91,8 +106,16 @@ Image resize_width(const Image& source, int width, ResizeStretch part, ResizeStr
         last_row.resize(source.row_bytes() + 4);
         row = last_row.data();
       }
-      row_ops().resize_row(row, source.channels, axis.starts.data() + first, coefficients, axis.taps, part.count,
-                           result.row(y));
+      from.push_back(row);
+      to.push_back(result.row(y));
+    }
+    if (source.channels >= 3) {
+      row_ops().resize_rows(from.data(), static_cast<int>(from.size()), source.channels, starts, coefficients,
+                            axis.taps, part.count, to.data());
+      return;
+    }
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      row_ops().resize_row(from[i], source.channels, starts, coefficients, axis.taps, part.count, to[i]);
     }
   });
   return result;
@@ -101,7 +124,7 @@ Image resize_width(const Image& source, int width, ResizeStretch part, ResizeStr
 // The rows `part` of the image resized along its columns. The source's row 0 is row `source_begin` of the picture that
 // the axis is of.
 Image resize_height(const Image& source, const ResizeAxis& axis, ResizeStretch part, int source_begin) {
-  Image result(part.count, source.width, source.channels);
+  Image result = Image::unset(part.count, source.width, source.channels);
   parallel_for(0, part.count, 16, [&](std::int64_t begin, std::int64_t end) {
     std::vector<const std::uint8_t*> rows(static_cast<std::size_t>(axis.taps));
     for (std::int64_t y = begin; y < end; ++y) {
@@ -131,20 +154,13 @@ void check_part(ImageSize size, int y0, int x0, ImageSize part) {
                    size.height, size.width, part.height, part.width, y0, x0);
 }
 
-}  // namespace
-
-Image resize_bilinear(const Image& source, ImageSize size) {
-  check_resize(source, size);
-  if (size == source.size()) return source;
-  return resize_bilinear_part(source, size, 0, 0, size);
-}
-
-Image resize_bilinear_part(const Image& source, ImageSize size, int y0, int x0, ImageSize part) {
+// resize_bilinear_part, the columns in reverse where `mirrored`; the width must change then.
+Image resize_part(const Image& source, ImageSize size, int y0, int x0, ImageSize part, bool mirrored) {
   check_resize(source, size);
   check_part(size, y0, x0, part);
   if (size.height == source.height) {
     if (size.width == source.width) return crop_image(source, y0, x0, part);
-    return resize_width(source, size.width, {x0, part.width}, {y0, part.height});
+    return resize_width(source, size.width, {x0, part.width}, {y0, part.height}, mirrored);
   }
   const ResizeAxis axis = make_resize_axis(source.height, size.height);
   const int top = axis.starts[static_cast<std::size_t>(y0)];
@@ -153,13 +169,32 @@ Image resize_bilinear_part(const Image& source, ImageSize size, int y0, int x0, 
     if (part.width == source.width) return resize_height(source, axis, {y0, part.height}, 0);
     return resize_height(crop_image(source, top, x0, {bottom - top, part.width}), axis, {y0, part.height}, top);
   }
-  return resize_height(resize_width(source, size.width, {x0, part.width}, {top, bottom - top}), axis, {y0, part.height},
-                       top);
+  return resize_height(resize_width(source, size.width, {x0, part.width}, {top, bottom - top}, mirrored), axis,
+                       {y0, part.height}, top);
+}
+
+}  // namespace
+
+Image resize_bilinear(const Image& source, ImageSize size) {
+  check_resize(source, size);
+  if (size == source.size()) return source;
+  return resize_bilinear_part(source, size, 0, 0, size);
+}
+
+Image resize_bilinear_mirrored(const Image& source, ImageSize size, int y0, int x0, ImageSize part) {
+  if (size.width != source.width) return resize_part(source, size, y0, x0, part, true);
+  Image result = resize_bilinear_part(source, size, y0, x0, part);
+  flip_horizontal(result);
+  return result;
+}
+
+Image resize_bilinear_part(const Image& source, ImageSize size, int y0, int x0, ImageSize part) {
+  return resize_part(source, size, y0, x0, part, false);
 }
 
 Image crop_image(const Image& image, int y0, int x0, ImageSize part) {
   check_part(image.size(), y0, x0, part);
-  Image result(part.height, part.width, image.channels);
+  Image result = Image::unset(part.height, part.width, image.channels);
   const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(x0) * image.channels;
   for (int y = 0; y < part.height; ++y) {
     const std::uint8_t* from = image.row(y0 + y) + offset;
@@ -187,11 +222,23 @@ ImageSize resize_shortest_edge_size(ImageSize size, int min_size, int max_size) 
 }
 
 void flip_horizontal(Image& image) {
-  const std::ptrdiff_t channels = image.channels;
+  const std::size_t channels = static_cast<std::size_t>(image.channels);
+  std::vector<std::uint8_t> turned(image.row_bytes() + 4);
   for (int y = 0; y < image.height; ++y) {
-    std::uint8_t* left = image.row(y);
-    std::uint8_t* right = left + (image.width - 1) * channels;
-    for (; left < right; left += channels, right -= channels) std::swap_ranges(left, left + channels, right);
+    std::uint8_t* row = image.row(y);
+    if (channels == 3) {
+      // Four bytes at a time; each pixel overwrites the byte too many of the one before.
+      std::uint8_t* to = turned.data();
+      const std::uint8_t* from = row + image.row_bytes() - 3;
+      std::memcpy(to, from, 3);
+      for (int x = 1; x < image.width; ++x) std::memcpy(to += 3, from -= 3, 4);
+    } else {
+      for (int x = 0; x < image.width; ++x) {
+        std::copy_n(row + static_cast<std::size_t>(x) * channels, channels,
+                    turned.data() + static_cast<std::size_t>(image.width - 1 - x) * channels);
+      }
+    }
+    std::copy_n(turned.data(), image.row_bytes(), row);
   }
 }
 

@@ -10,7 +10,9 @@ RowOps row_ops(Isa isa) {
   ops.paste_line = FASTERMASK_PICK_COPY(paste_line, isa);
   ops.threshold_line = FASTERMASK_PICK_COPY(threshold_line, isa);
   ops.resize_row = FASTERMASK_PICK_COPY(resize_row, isa);
+  ops.resize_rows = FASTERMASK_PICK_COPY(resize_rows, isa);
   ops.resize_column = FASTERMASK_PICK_COPY(resize_column, isa);
+  ops.normalise_row = FASTERMASK_PICK_COPY(normalise_row, isa);
   ops.dot = FASTERMASK_PICK_COPY(dot, isa);
   return ops;
 }

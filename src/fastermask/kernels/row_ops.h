@@ -25,6 +25,8 @@ struct PasteLine {
   int count;
 };
 
+inline constexpr int kNormalisePattern = 48;  // floats: three vectors of the widest instruction set
+
 FASTERMASK_DECLARE_COPIES(
     // out[i] (+)= sum over k of weights[k] * sources[k][i], i < n; overwrites out unless `add`.
     void weighted_sum(const float* const* sources, const float* weights, int count, std::ptrdiff_t n, bool add,
@@ -42,9 +44,18 @@ FASTERMASK_DECLARE_COPIES(
     void resize_row(const std::uint8_t* row, int channels, const std::int32_t* starts, const std::int32_t* coefficients,
                     int taps, int width, std::uint8_t* out);
 
+    // The same for `count` rows at once (any number; four share the look-ups of weights), none of whose sums is negative
+    // or above a byte: coefficients are at least 0 and add up to 1. channels is 3 or 4.
+    void resize_rows(const std::uint8_t* const* rows, int count, int channels, const std::int32_t* starts,
+                     const std::int32_t* coefficients, int taps, int width, std::uint8_t* const* out);
+
     // Resampling across rows: out[i] is the rounded sum over t < taps of coefficients[t] * rows[t][i].
     void resize_column(const std::uint8_t* const* rows, const std::int32_t* coefficients, int taps, std::ptrdiff_t n,
                        std::uint8_t* out);
+
+    // out[i] = (in[i] - mean[i % 3]) / deviation[i % 3], i < n. mean and deviation hold their three values sixteen times
+    // over (kNormalisePattern).
+    void normalise_row(const std::uint8_t* in, std::ptrdiff_t n, const float* mean, const float* deviation, float* out);
 
     // Sum over i < n of a[i] * b[i], in sixteen partial sums: the same bits on every instruction set.
     float dot(const float* a, const float* b, std::ptrdiff_t n))
@@ -56,7 +67,9 @@ struct RowOps {
   decltype(&generic::paste_line) paste_line;
   decltype(&generic::threshold_line) threshold_line;
   decltype(&generic::resize_row) resize_row;
+  decltype(&generic::resize_rows) resize_rows;
   decltype(&generic::resize_column) resize_column;
+  decltype(&generic::normalise_row) normalise_row;
   decltype(&generic::dot) dot;
 };
 

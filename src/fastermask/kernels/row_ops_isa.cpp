@@ -3,6 +3,10 @@
 // files.
 #include "fastermask/kernels/row_ops.h"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace fastermask::FASTERMASK_ISA {
 namespace {
 
@@ -91,8 +95,8 @@ void paste_line(const PasteLine& line, float* values) {
     const float ne_weight = line.along_columns ? near_far : far_near;
     const float sw_weight = line.along_columns ? far_near : near_far;
     const std::int32_t k = at_index[i];
-    values[i] = nw[k] * (near_part * near_across) + ne[k] * ne_weight + sw[k] * sw_weight +
-                se[k] * (far_part * far_across);
+    values[i] =
+        nw[k] * (near_part * near_across) + ne[k] * ne_weight + sw[k] * sw_weight + se[k] * (far_part * far_across);
   }
 }
 
@@ -130,7 +134,80 @@ void resize_row_of_pixels(const std::uint8_t* row, const std::int32_t* starts, c
   }
 }
 
+#if defined(__AVX2__)
+// A pixel of one row beside the pixel below it: four bytes each, of which the last may belong to the next pixel.
+// (By hand: from eight bytes, GCC 12's __builtin_convertvector goes through general registers.)
+inline __m256i load_pixel_pair(const std::uint8_t* upper, const std::uint8_t* lower) {
+  std::int32_t a = 0;
+  std::int32_t b = 0;
+  __builtin_memcpy(&a, upper, 4);
+  __builtin_memcpy(&b, lower, 4);
+  return _mm256_cvtepu8_epi32(_mm_insert_epi32(_mm_cvtsi32_si128(a), b, 1));
+}
+
+// Rows in pairs, kPairs of them side by side. kTaps 0: taken from `taps`.
+template <int kPairs, int kTaps>
+void resize_row_pairs(const std::uint8_t* const* rows, std::ptrdiff_t channels, const std::int32_t* starts,
+                      const std::int32_t* coefficients, int taps, int width, std::uint8_t* const* out) {
+  const int count = kTaps == 0 ? taps : kTaps;
+  for (int x = 0; x < width; ++x) {
+    const std::ptrdiff_t from = starts[x] * channels;
+    const std::int32_t* weights = coefficients + static_cast<std::ptrdiff_t>(x) * count;
+    __m256i sums[kPairs];
+    for (int p = 0; p < kPairs; ++p) sums[p] = _mm256_set1_epi32(kHalf);
+    for (int t = 0; t < count; ++t) {
+      const __m256i weight = _mm256_set1_epi32(weights[t]);
+      const std::ptrdiff_t pixel = from + t * channels;
+#pragma GCC unroll 2
+      for (int p = 0; p < kPairs; ++p) {
+        const __m256i pair = load_pixel_pair(rows[2 * p] + pixel, rows[2 * p + 1] + pixel);
+        sums[p] = _mm256_add_epi32(sums[p], _mm256_mullo_epi32(weight, pair));
+      }
+    }
+#pragma GCC unroll 2
+    for (int p = 0; p < kPairs; ++p) {
+      const __m256i words = _mm256_packs_epi32(_mm256_srai_epi32(sums[p], kFractionBits), _mm256_setzero_si256());
+      const __m256i bytes = _mm256_packus_epi16(words, words);
+      const std::int32_t upper = _mm_cvtsi128_si32(_mm256_castsi256_si128(bytes));
+      const std::int32_t lower = _mm_cvtsi128_si32(_mm256_extracti128_si256(bytes, 1));
+      // Four bytes are written where three are meant, but for the last, beyond which something else may lie.
+      if (x + 1 < width || channels == 4) {
+        __builtin_memcpy(out[2 * p] + x * channels, &upper, 4);
+        __builtin_memcpy(out[2 * p + 1] + x * channels, &lower, 4);
+      } else {
+        __builtin_memcpy(out[2 * p] + x * channels, &upper, 3);
+        __builtin_memcpy(out[2 * p + 1] + x * channels, &lower, 3);
+      }
+    }
+  }
+}
+
+template <int kPairs>
+void resize_row_pairs(const std::uint8_t* const* rows, int channels, const std::int32_t* starts,
+                      const std::int32_t* coefficients, int taps, int width, std::uint8_t* const* out) {
+  if (taps == 2) {  // whenever a picture grows
+    resize_row_pairs<kPairs, 2>(rows, channels, starts, coefficients, taps, width, out);
+  } else {
+    resize_row_pairs<kPairs, 0>(rows, channels, starts, coefficients, taps, width, out);
+  }
+}
+#endif
+
 }  // namespace
+
+void resize_rows(const std::uint8_t* const* rows, int count, int channels, const std::int32_t* starts,
+                 const std::int32_t* coefficients, int taps, int width, std::uint8_t* const* out) {
+  int y = 0;
+#if defined(__AVX2__)
+  for (; y + 4 <= count; y += 4) {
+    resize_row_pairs<2>(rows + y, channels, starts, coefficients, taps, width, out + y);
+  }
+  for (; y + 2 <= count; y += 2) {
+    resize_row_pairs<1>(rows + y, channels, starts, coefficients, taps, width, out + y);
+  }
+#endif
+  for (; y < count; ++y) resize_row(rows[y], channels, starts, coefficients, taps, width, out[y]);
+}
 
 void resize_row(const std::uint8_t* row, int channels, const std::int32_t* starts, const std::int32_t* coefficients,
                 int taps, int width, std::uint8_t* out) {
@@ -165,6 +242,58 @@ void resize_column(const std::uint8_t* const* rows, const std::int32_t* coeffici
     std::int32_t sum = kHalf;
     for (int t = 0; t < taps; ++t) sum += coefficients[t] * rows[t][i];
     out[i] = to_byte(sum);
+  }
+}
+
+namespace {
+
+#if defined(FASTERMASK_ISA_avx512)
+using Bytes16 = std::uint8_t __attribute__((vector_size(16)));
+inline Floats bytes_to_floats(const std::uint8_t* bytes) {
+  Bytes16 lanes;
+  __builtin_memcpy(&lanes, bytes, sizeof lanes);
+  return __builtin_convertvector(lanes, Floats);
+}
+#elif defined(FASTERMASK_ISA_avx2)
+inline Floats bytes_to_floats(const std::uint8_t* bytes) {
+  std::int64_t lanes = 0;
+  __builtin_memcpy(&lanes, bytes, sizeof lanes);
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(lanes)));
+}
+#else
+inline Floats bytes_to_floats(const std::uint8_t* bytes) {
+  return Floats{static_cast<float>(bytes[0]), static_cast<float>(bytes[1]), static_cast<float>(bytes[2]),
+                static_cast<float>(bytes[3])};
+}
+#endif
+
+template <bool kDivide>
+void normalise_pixels(const std::uint8_t* in, std::ptrdiff_t n, const float* mean, const float* deviation, float* out) {
+  constexpr int kStep = 3 * kLanes;
+  std::ptrdiff_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+#pragma GCC unroll 3
+    for (int v = 0; v < 3; ++v) {
+      Floats values = bytes_to_floats(in + i + v * kLanes) - at(mean + v * kLanes);
+      if (kDivide) values /= at(deviation + v * kLanes);
+      at(out + i + v * kLanes) = values;
+    }
+  }
+  for (int c = 0; i < n; ++i, ++c) {
+    const float value = static_cast<float>(in[i]) - mean[c];
+    out[i] = kDivide ? value / deviation[c] : value;
+  }
+}
+
+}  // namespace
+
+void normalise_row(const std::uint8_t* in, std::ptrdiff_t n, const float* mean, const float* deviation, float* out) {
+  bool divide = false;
+  for (int c = 0; c < 3; ++c) divide = divide || deviation[c] != 1.0f;
+  if (divide) {
+    normalise_pixels<true>(in, n, mean, deviation, out);
+  } else {
+    normalise_pixels<false>(in, n, mean, deviation, out);
   }
 }
 

@@ -144,7 +144,7 @@ Image warp_affine(const Image& source, const AffineMap& map, ImageSize size) {
   FASTERMASK_CHECK(source.channels == 1 || source.channels == 3, "warp: the image must have 1 or 3 channels, got {}",
                    source.channels);
   const SourcePlaces places(map, size, 1 << (kFractionShift - 1));
-  Image result(size.height, size.width, source.channels);
+  Image result(size.height, size.width, source.channels);  // black where nothing turns to
   parallel_for(0, size.height, 16, [&](std::int64_t begin, std::int64_t end) {
     for (int y = static_cast<int>(begin); y < static_cast<int>(end); ++y) {
       if (source.channels == 3) {

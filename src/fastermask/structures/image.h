@@ -3,8 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
-
+#include "fastermask/base/uninitialised.h"
 #include "fastermask/structures/box.h"
 
 namespace fastermask {
@@ -13,13 +12,25 @@ struct Image {
   int height = 0;
   int width = 0;
   int channels = 3;
-  std::vector<std::uint8_t> pixels;  // [height, width, channels]
+  UninitialisedVector<std::uint8_t> pixels;  // [height, width, channels]
 
+  // Black.
   Image() = default;
   Image(int image_height, int image_width, int image_channels = 3)
       : height(image_height), width(image_width), channels(image_channels),
         pixels(static_cast<std::size_t>(image_height) * static_cast<std::size_t>(image_width) *
-               static_cast<std::size_t>(image_channels)) {}
+                   static_cast<std::size_t>(image_channels),
+               0) {}
+
+  // Its pixels unset, for those who write them all.
+  static Image unset(int height, int width, int channels = 3) {
+    Image image;
+    image.height = height;
+    image.width = width;
+    image.channels = channels;
+    image.pixels.resize(image.row_bytes() * static_cast<std::size_t>(height));
+    return image;
+  }
 
   ImageSize size() const { return {height, width}; }
   std::size_t row_bytes() const { return static_cast<std::size_t>(width) * static_cast<std::size_t>(channels); }

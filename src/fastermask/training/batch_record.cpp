@@ -109,7 +109,7 @@ GroundTruth ground_truth_of_record(const PickleValue& record) {
 
 PickleValue record_batch(const Batch& batch) {
   PickleValue record = PickleValue::dict();
-  record.set("images", PickleValue::array(NDArray::from({batch.size(), batch.height, batch.width, 3}, batch.images)));
+  record.set("images", PickleValue::array(NDArray::from({batch.size(), batch.height, batch.width, 3}, batch.images.data())));
   record.set("image_sizes", record_sizes(batch.image_sizes));
   record.set("original_sizes", record_sizes(batch.original_sizes));
   record.set("image_ids", PickleValue::array(NDArray::from({batch.size()}, batch.image_ids)));
@@ -132,7 +132,8 @@ Batch batch_of_record(const PickleValue& record) {
   }
   batch.height = static_cast<int>(images.shape[1]);
   batch.width = static_cast<int>(images.shape[2]);
-  batch.images = images.to_floats();
+  const std::vector<float> pixels = images.to_floats();
+  batch.images.assign(pixels.begin(), pixels.end());
   batch.original_sizes = sizes_of_record(record.at("original_sizes"));
   batch.image_ids = record.at("image_ids").as_array().to_integers();
   for (const PickleValue& name : record.at("file_names").items()) batch.file_names.push_back(name.text());

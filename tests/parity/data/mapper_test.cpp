@@ -12,10 +12,10 @@ namespace fastermask {
 namespace {
 
 // [3, H, W] as interleaved pixels.
-std::vector<std::uint8_t> interleave(const NDArray& planes) {
+UninitialisedVector<std::uint8_t> interleave(const NDArray& planes) {
   const std::size_t size = static_cast<std::size_t>(planes.shape.at(1) * planes.shape.at(2));
   const std::uint8_t* data = planes.data<std::uint8_t>();
-  std::vector<std::uint8_t> pixels(3 * size);
+  UninitialisedVector<std::uint8_t> pixels(3 * size);
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = data[(i % 3) * size + i / 3];
   return pixels;
 }
@@ -40,7 +40,7 @@ TEST(DecodeParity, AJpegDecodesToTheBytesThatPillowGives) {
   ASSERT_EQ(image.height, expected.shape.at(0));
   ASSERT_EQ(image.width, expected.shape.at(1));
   const std::uint8_t* pixels = expected.data<std::uint8_t>();
-  EXPECT_EQ(image.pixels, std::vector<std::uint8_t>(pixels, pixels + expected.size()));
+  EXPECT_EQ(image.pixels, UninitialisedVector<std::uint8_t>(pixels, pixels + expected.size()));
 }
 
 class MapperParity : public testing::TestWithParam<const char*> {};

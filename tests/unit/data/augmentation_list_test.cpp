@@ -339,7 +339,7 @@ TEST(AugmentationList, EqualPlacesGiveEqualTransforms) {
       "ResizeScale(0.1, 2, 64, 64)", "RandomRotation([-30, 30])",  "RandomFlip()",
       "FixedSizeCrop((64, 64))",     "RandomSaturation(0.5, 1.5)", "RandomLighting(9)"};
   const Image image = position_image(50, 70);
-  std::set<std::vector<std::uint8_t>> seen;
+  std::set<UninitialisedVector<std::uint8_t>> seen;
   for (std::uint64_t place = 0; place < 20; ++place) {
     const Image once = apply_transforms(chosen(list, image.size(), place), image);
     EXPECT_EQ(once.pixels, apply_transforms(chosen(list, image.size(), place), image).pixels);

@@ -13,9 +13,9 @@ namespace {
 
 using ::testing::ElementsAre;
 
-Image colour_pixels(std::vector<std::uint8_t> values, int channels = 3) {
+Image colour_pixels(const std::vector<std::uint8_t>& values, int channels = 3) {
   Image image(1, static_cast<int>(values.size()) / channels, channels);
-  image.pixels = std::move(values);
+  image.pixels.assign(values.begin(), values.end());
   return image;
 }
 

@@ -116,6 +116,32 @@ TEST(Resize, AllCopiesGiveTheSameBits) {
       ops.resize_row(image.pixels.data(), channels, starts.data(), coefficients.data(), 2, 5, b.data());
       EXPECT_EQ(a, b);
     }
+    for (const int taps : {2, 3}) {  // many rows at once, up to each one's end
+      constexpr int kRows = 7;
+      constexpr int kWidth = 29;
+      std::vector<std::int32_t> starts;
+      std::vector<std::int32_t> coefficients;
+      for (int x = 0; x < kWidth; ++x) {
+        starts.push_back(x * 3 / 2);
+        for (int t = 0; t < taps; ++t)
+          coefficients.push_back((1 << 22) / taps + (t == 0 ? 1000 * x : t == 1 ? -1000 * x : 0));
+      }
+      for (const int channels : {3, 4}) {
+        const std::size_t row_bytes = static_cast<std::size_t>(kWidth * channels);
+        std::vector<std::uint8_t> a(kRows * row_bytes);
+        std::vector<std::uint8_t> b = a;
+        std::vector<const std::uint8_t*> from;
+        std::vector<std::uint8_t*> to;
+        for (std::size_t y = 0; y < kRows; ++y) {
+          from.push_back(image.pixels.data() + 100 * y);
+          to.push_back(b.data() + y * row_bytes);
+          plain.resize_row(from[y], channels, starts.data(), coefficients.data(), taps, kWidth,
+                           a.data() + y * row_bytes);
+        }
+        ops.resize_rows(from.data(), kRows, channels, starts.data(), coefficients.data(), taps, kWidth, to.data());
+        EXPECT_EQ(a, b) << taps << ' ' << channels;
+      }
+    }
     const std::uint8_t* rows[2] = {image.pixels.data(), image.pixels.data() + 300};
     const std::int32_t coefficients[2] = {1234567, 2959737};
     std::vector<std::uint8_t> a(333);
@@ -159,17 +185,23 @@ TEST(Resize, WrongArgumentsAreRefused) {
   EXPECT_THAT(resize(Image(), {4, 4}), ThrowsMessage<Error>(HasSubstr("the image must not be empty, got 0 x 0")));
   EXPECT_THAT(resize(Image(2, 2, 5), {4, 4}), ThrowsMessage<Error>(HasSubstr("must have 1 to 4 channels, got 5")));
   EXPECT_THAT(resize(Image(2, 2, 3), {0, 4}), ThrowsMessage<Error>(HasSubstr("must be positive, got 0 x 4")));
-  EXPECT_THAT([] { resize_shortest_edge_size({0, 3}, 1, 1); },
-              ThrowsMessage<Error>(HasSubstr("the image must not be empty, got 0 x 3")));
-  EXPECT_THAT([] { resize_shortest_edge_size({3, 3}, -1, 0); },
-              ThrowsMessage<Error>(HasSubstr("min_size must be >= 0 and max_size >= 1, got -1 and 0")));
+  EXPECT_THAT(
+      [] {
+        resize_shortest_edge_size({0, 3}, 1, 1);
+      },
+      ThrowsMessage<Error>(HasSubstr("the image must not be empty, got 0 x 3")));
+  EXPECT_THAT(
+      [] {
+        resize_shortest_edge_size({3, 3}, -1, 0);
+      },
+      ThrowsMessage<Error>(HasSubstr("min_size must be >= 0 and max_size >= 1, got -1 and 0")));
 }
 
 TEST(Resize, APartIsThatPartOfTheWhole) {
   Random random(3, RandomPurpose::test);
   for (const ImageSize size : {ImageSize{31, 47}, ImageSize{60, 90}, ImageSize{12, 47}, ImageSize{31, 20},
                                ImageSize{9, 11}, ImageSize{31, 130}, ImageSize{77, 47}}) {
-    for (const int channels : {1, 3}) {
+    for (const int channels : {1, 3, 4}) {
       Image source(31, 47, channels);
       for (std::uint8_t& pixel : source.pixels) pixel = static_cast<std::uint8_t>(random.uniform_int(256));
       const Image whole = resize_bilinear(source, size);
@@ -179,6 +211,10 @@ TEST(Resize, APartIsThatPartOfTheWhole) {
         const ImageSize part{1 + static_cast<int>(random.uniform_int(size.height - y0)),
                              1 + static_cast<int>(random.uniform_int(size.width - x0))};
         EXPECT_EQ(resize_bilinear_part(source, size, y0, x0, part).pixels, crop_image(whole, y0, x0, part).pixels)
+            << size.height << ' ' << size.width << ' ' << y0 << ' ' << x0;
+        Image mirrored = crop_image(whole, y0, x0, part);
+        flip_horizontal(mirrored);
+        EXPECT_EQ(resize_bilinear_mirrored(source, size, y0, x0, part).pixels, mirrored.pixels)
             << size.height << ' ' << size.width << ' ' << y0 << ' ' << x0;
       }
     }

@@ -25,7 +25,8 @@ Image patterned(int height, int width, int channels) {
   return image;
 }
 
-std::uint64_t fnv(const std::vector<std::uint8_t>& bytes) {
+template <class Bytes>
+std::uint64_t fnv(const Bytes& bytes) {
   std::uint64_t hash = 14695981039346656037u;
   for (const std::uint8_t byte : bytes) hash = (hash ^ byte) * 1099511628211u;
   return hash;
