@@ -9,6 +9,7 @@ void add_bench_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "Time the parts on this machine");
   command->require_subcommand(1);
   add_bench_infer_command(*command);
+  add_bench_train_stub(*command);
 }
 
 }  // namespace fastermask::cli

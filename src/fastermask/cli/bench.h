@@ -6,5 +6,7 @@
 namespace fastermask::cli {
 
 void add_bench_infer_command(CLI::App& bench);
+void add_bench_train_stub(CLI::App& bench);  // started in fastermask-train, which has:
+void add_bench_train_command(CLI::App& bench);
 
 }  // namespace fastermask::cli

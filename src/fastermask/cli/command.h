@@ -31,5 +31,6 @@ void add_training_stubs(CLI::App& app);
 
 // fastermask-train
 void add_train_command(CLI::App& app);
+void add_training_bench_command(CLI::App& app);
 
 }  // namespace fastermask::cli

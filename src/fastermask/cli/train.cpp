@@ -27,6 +27,7 @@ struct TrainOptions {
   std::vector<int> device_ids;
   bool resume = false;
   bool eval_only = false;
+  bool exact = false;
   int threads = 0;
   std::string replay;
   std::string dump_step;
@@ -55,7 +56,7 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
     return 0;
   }
   set_console_log_to_stdout(true);
-  return run_training(config, {options.resume, options.eval_only, options.config_file});
+  return run_training(config, {options.resume, options.eval_only, options.exact, options.config_file});
 }
 
 }  // namespace
@@ -66,6 +67,7 @@ void add_train_command(CLI::App& app) {
   command->add_option("--config-file", options->config_file, "YAML config");
   command->add_flag("--resume", options->resume, "continue from the last checkpoint in OUTPUT_DIR, if there is one");
   command->add_flag("--eval-only", options->eval_only, "evaluate MODEL.WEIGHTS on DATASETS.TEST instead of training");
+  command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
   command->add_option("--num-procs,--num-gpus", options->num_procs, "training processes on this machine")
       ->check(CLI::PositiveNumber);

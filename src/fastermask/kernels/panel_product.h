@@ -14,19 +14,20 @@ constexpr int kPanelWidth = 16;
 
 // c[r][n] (+)= sum over k of a[r][k] * b[k][n], for r < rows, n < columns.
 struct PanelProduct {
-  const float* a = nullptr;      // row r begins at a + r * a_stride
+  const float* a = nullptr;  // row r begins at a + r * a_stride
   std::ptrdiff_t a_stride = 0;
-  const float* panel = nullptr;  // [K, kPanelWidth], 64-byte aligned; columns beyond N hold zeros
+  bool a_by_depth = false;          // a[k][r] instead: a_stride lies between two steps of depth, the rows side by side
+  const float* panel = nullptr;     // [K, kPanelWidth], 64-byte aligned; columns beyond N hold zeros
   std::ptrdiff_t panel_stride = 0;  // from a panel to the next, when more than one is given
-  float* c = nullptr;            // row r begins at c + r * c_stride
+  float* c = nullptr;               // row r begins at c + r * c_stride
   std::ptrdiff_t c_stride = 0;
-  int rows = 0;                  // M
-  int depth = 0;                 // K, or of one part of it:
-  int parts = 1;                 // K = parts * depth, part p of a row begins p * part_stride floats further on
+  int rows = 0;   // M
+  int depth = 0;  // K, or of one part of it:
+  int parts = 1;  // K = parts * depth, part p of a row begins p * part_stride floats further on
   std::ptrdiff_t part_stride = 0;
-  int columns = 0;               // N, at most panels_at_once() * kPanelWidth
-  const float* bias = nullptr;   // [N rounded up to whole panels], where sums start; null: at 0
-  bool accumulate = false;       // sums start from c instead
+  int columns = 0;              // N, at most panels_at_once() * kPanelWidth; with a_by_depth one panel
+  const float* bias = nullptr;  // [N rounded up to whole panels], where sums start; null: at 0
+  bool accumulate = false;      // sums start from c instead
   // Finishing, for the last of several products into one c:
   const float* residual = nullptr;  // added: row r takes residual + ((r + residual_phase) >> residual_shift) * stride
   std::ptrdiff_t residual_stride = 0;

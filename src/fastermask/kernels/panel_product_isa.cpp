@@ -29,11 +29,11 @@ Floats load(const float* address) { return *reinterpret_cast<const FloatsAt*>(ad
 void store(float* address, const Floats& values) { *reinterpret_cast<FloatsAt*>(address) = values; }
 
 // kR rows, kP whole panels.
-template <int kR, int kP>
+template <int kR, int kP, bool kByDepth>
 void multiply_rows(const PanelProduct& product, int first_row) {
   constexpr int kV = kP * kVectorsPerPanel;
   const std::ptrdiff_t a_stride = product.a_stride;
-  const float* a = product.a + first_row * a_stride;
+  const float* a = product.a + first_row * (kByDepth ? 1 : a_stride);
   float* c = product.c + first_row * product.c_stride;
   const bool whole = product.columns == kP * kPanelWidth;
   float edge[kR][kP * kPanelWidth];  // where columns are missing: what stands for c
@@ -85,7 +85,7 @@ void multiply_rows(const PanelProduct& product, int first_row) {
       panel += kPanelWidth;
 #pragma GCC unroll 12
       for (int r = 0; r < kR; ++r) {
-        const float value = a[r * a_stride + k];
+        const float value = kByDepth ? a[k * a_stride + r] : a[r * a_stride + k];
 #pragma GCC unroll 4
         for (int v = 0; v < kV; ++v) sums[r][v] += value * b[v];
       }
@@ -120,28 +120,29 @@ void multiply_rows(const PanelProduct& product, int first_row) {
 }
 
 // The last rows, fewer than kRows.
-template <int kR, int kP>
+template <int kR, int kP, bool kByDepth>
 void multiply_tail(const PanelProduct& product, int first_row) {
   if constexpr (kR > 0) {
-    if (product.rows - first_row == kR) return multiply_rows<kR, kP>(product, first_row);
-    multiply_tail<kR - 1, kP>(product, first_row);
+    if (product.rows - first_row == kR) return multiply_rows<kR, kP, kByDepth>(product, first_row);
+    multiply_tail<kR - 1, kP, kByDepth>(product, first_row);
   }
 }
 
-template <int kP>
+template <int kP, bool kByDepth>
 void multiply_panels(const PanelProduct& product) {
   int row = 0;
-  for (; row + kRows <= product.rows; row += kRows) multiply_rows<kRows, kP>(product, row);
-  multiply_tail<kRows - 1, kP>(product, row);
+  for (; row + kRows <= product.rows; row += kRows) multiply_rows<kRows, kP, kByDepth>(product, row);
+  multiply_tail<kRows - 1, kP, kByDepth>(product, row);
 }
 
 }  // namespace
 
 void multiply_panel(const PanelProduct& product) {
+  if (product.a_by_depth) return multiply_panels<1, true>(product);
 #if defined(FASTERMASK_ISA_avx512)
-  if (product.columns > kPanelWidth) return multiply_panels<kPanels>(product);
+  if (product.columns > kPanelWidth) return multiply_panels<kPanels, false>(product);
 #endif
-  multiply_panels<1>(product);
+  multiply_panels<1, false>(product);
 }
 
 int panels_at_once() { return kPanels; }

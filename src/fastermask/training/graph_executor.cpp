@@ -106,6 +106,8 @@ std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, boo
         values[static_cast<std::size_t>(source)].reset();
     }
   }
+  for (const auto& [name, packed] : packed_) end_forward(*packed);
+  packed_.clear();
   std::vector<at::Tensor> outputs;
   outputs.reserve(graph_->outputs.size());
   for (const GraphOutput& output : graph_->outputs) outputs.push_back(values[static_cast<std::size_t>(output.layer)]);
@@ -119,7 +121,7 @@ void TorchGraphExecutor::set_recorder(LayerRecorder* recorder) {
 
 // `offsets`: of a deformable convolution, else undefined.
 at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input,
-                                        const at::Tensor& offsets) const {
+                                        const at::Tensor& offsets) {
   const at::Tensor& weight = parameter(layer, ".weight");
   at::Tensor used_weight = weight;
   c10::optional<at::Tensor> bias;
@@ -127,6 +129,11 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
   if (folded.norm_layer >= 0) {
     used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
     bias = folded.shift;
+  }
+  if (winograd_ && precision_ == Precision::f32 && !offsets.defined() && winograd_suits(layer, input)) {
+    std::shared_ptr<WinogradWeight>& packed = packed_[layer.name];
+    if (packed == nullptr) packed = make_winograd_weight(used_weight);
+    return winograd_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));
   }
   used_weight = weight_operand(used_weight);
   if (offsets.defined()) return deformable_convolution(layer, input_operand(input), offsets, used_weight, bias);

@@ -78,6 +78,10 @@ void TrainableRcnn::set_norm_momentum(double momentum) {
   for (TorchGraphExecutor* executor : executors()) executor->set_norm_momentum(momentum);
 }
 
+void TrainableRcnn::set_winograd(bool on) {
+  for (TorchGraphExecutor* executor : executors()) executor->set_winograd(on);
+}
+
 void TrainableRcnn::set_precision(Precision precision) {
   for (TorchGraphExecutor* executor : executors()) executor->set_precision(precision);
 }

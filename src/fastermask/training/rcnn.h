@@ -57,6 +57,7 @@ class TrainableRcnn {
   void set_recorder(LayerRecorder* recorder);
   void set_norm_momentum(double momentum);
   void set_precision(Precision precision);
+  void set_winograd(bool on);
 
   const Config& config() const { return config_; }
   const Network& network() const { return network_; }

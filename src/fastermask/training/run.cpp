@@ -97,7 +97,7 @@ int evaluate_only(const Config& config) {
 }
 
 int train(const Config& config, const TrainingRunOptions& options) {
-  Trainer trainer(config, options.resume);
+  Trainer trainer(config, options.resume, options.exact);
   save_class_list(join_path(config.output_dir, "classes.json"),
                   {trainer.dataset().class_names, trainer.dataset().category_ids});
   log_model(trainer.model());

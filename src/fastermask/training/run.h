@@ -10,6 +10,7 @@ namespace fastermask {
 struct TrainingRunOptions {
   bool resume = false;
   bool eval_only = false;
+  bool exact = false;       // no Winograd convolutions
   std::string config_file;  // as given, for the log
 };
 

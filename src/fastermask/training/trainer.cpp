@@ -56,7 +56,7 @@ std::string describe_losses(const StepRecord& record) {
 
 }  // namespace
 
-Trainer::Trainer(const Config& config, bool resume) : config_(config) {
+Trainer::Trainer(const Config& config, bool resume, bool exact) : config_(config) {
   if (config.datasets.train.empty()) {
     fail<ConfigError>("config: DATASETS.TRAIN is empty; name a data set or an ANNOTATIONS.json:IMAGE_FOLDER pair");
   }
@@ -64,6 +64,7 @@ Trainer::Trainer(const Config& config, bool resume) : config_(config) {
   dataset_ = load_datasets(config.datasets.train, training_filter(config));
   check_classes(config, *dataset_);
   model_ = std::make_unique<TrainableRcnn>(config, seed_);
+  model_->set_winograd(!exact);
   check_checkpoint_folder(config.output_dir, *model_);
   optimizer_ = make_optimizer(model_->parameters(), config.solver);
   const PrecisionPlan plan = precision_plan(config);

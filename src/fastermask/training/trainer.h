@@ -59,7 +59,8 @@ class Trainer {
  public:
   // Loads the data sets, makes the model and its weights: those of MODEL.WEIGHTS, or with `resume` those of the last
   // checkpoint in OUTPUT_DIR, if there is one. Throws ConfigError, DataError, WeightsError.
-  Trainer(const Config& config, bool resume);
+  // `exact` keeps Winograd's convolutions out (TorchGraphExecutor::set_winograd).
+  Trainer(const Config& config, bool resume, bool exact = false);
 
   void add_hook(std::unique_ptr<TrainerHook> hook) { hooks_.push_back(std::move(hook)); }
 

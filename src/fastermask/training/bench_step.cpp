@@ -1,0 +1,110 @@
+#include "fastermask/training/bench_step.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include "fastermask/base/random.h"
+#include "fastermask/training/frozen_init.h"
+#include "fastermask/training/memory.h"
+#include "fastermask/training/optimizer.h"
+#include "fastermask/training/rcnn.h"
+#include "fastermask/training/threads.h"
+
+namespace fastermask {
+namespace {
+
+double seconds_since_start(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double middle(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+Polygon octagon(double x, double y, double radius) {
+  Polygon polygon;
+  for (int corner = 0; corner < 8; ++corner) {
+    polygon.push_back(x + radius * std::cos(0.785398 * corner));
+    polygon.push_back(y + radius * std::sin(0.785398 * corner));
+  }
+  return polygon;
+}
+
+Batch made_up_batch(const Config& config, const BenchStepOptions& options) {
+  Batch batch;
+  batch.height = options.height;
+  batch.width = options.width;
+  Random random(1, RandomPurpose::test);
+  batch.images.resize(static_cast<std::size_t>(options.batch) * static_cast<std::size_t>(options.height) *
+                      static_cast<std::size_t>(options.width) * 3);
+  for (float& value : batch.images) value = static_cast<float>(random.uniform(-100.0, 100.0));
+  for (int i = 0; i < options.batch; ++i) {
+    GroundTruth truth;
+    for (int k = 0; k < options.objects; ++k) {
+      const double radius = random.uniform(10.0, 100.0);
+      const double x = random.uniform(radius, options.width - radius);
+      const double y = random.uniform(radius, options.height - radius);
+      truth.boxes.push_back({static_cast<float>(x - radius), static_cast<float>(y - radius),
+                             static_cast<float>(x + radius), static_cast<float>(y + radius)});
+      truth.classes.push_back(static_cast<int>(random.uniform_int(config.model.roi_heads.num_classes)));
+      if (config.model.mask_on) truth.masks.emplace_back(Polygons{octagon(x, y, radius)});
+    }
+    batch.ground_truths.push_back(std::move(truth));
+    batch.image_sizes.push_back({options.height, options.width});
+    batch.original_sizes.push_back({options.height, options.width});
+    batch.image_ids.push_back(i);
+    batch.file_names.push_back("made up");
+    batch.flipped.push_back(false);
+  }
+  return batch;
+}
+
+}  // namespace
+
+BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions& options) {
+  keep_freed_memory();
+  use_compute_threads();
+  TrainableRcnn model(config, 1);
+  balance_frozen_norms(model);
+  model.set_winograd(!options.exact);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(model.parameters(), config.solver);
+  const Batch batch = made_up_batch(config, options);
+  std::vector<double> forward, backward, update, whole;
+  BenchStepTimes times;
+  for (int i = 0; i <= options.repeat; ++i) {  // the first warms up
+    StepContext context;
+    context.iteration = i;
+    context.seed = 1;
+    const auto start = std::chrono::steady_clock::now();
+    const StepLosses step = model.compute_losses(batch, context);
+    const at::Tensor total = step.total();
+    const double after_forward = seconds_since_start(start);
+    total.backward();
+    const double after_backward = seconds_since_start(start);
+    optimizer->step(1e-6);
+    optimizer->zero_grad();
+    const double end = seconds_since_start(start);
+    const auto found = step.metrics.find("roi_head/num_fg_samples");
+    if (found != step.metrics.end()) times.foreground = found->second;
+    if (i == 0) continue;
+    forward.push_back(after_forward);
+    backward.push_back(after_backward - after_forward);
+    update.push_back(end - after_backward);
+    whole.push_back(end);
+  }
+  times.forward = middle(forward);
+  times.backward = middle(backward);
+  times.optimiser = middle(update);
+  times.whole = middle(whole);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  times.peak_memory_mib = static_cast<double>(usage.ru_maxrss) / 1024;
+  return times;
+}
+
+}  // namespace fastermask

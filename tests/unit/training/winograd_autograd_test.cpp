@@ -1,0 +1,91 @@
+#include "fastermask/training/winograd_autograd.h"
+
+#include <gtest/gtest.h>
+
+#include "fastermask/training/threads.h"
+
+namespace fastermask {
+namespace {
+
+Layer three_by_three(int in, int out) {
+  Layer layer;
+  layer.type = LayerType::convolution;
+  layer.kernel = 3;
+  layer.stride = layer.dilation = layer.groups = 1;
+  layer.padding = 1;
+  layer.in_channels = in;
+  layer.out_channels = out;
+  return layer;
+}
+
+double worst_relative(const at::Tensor& got, const at::Tensor& expected) {
+  return ((got - expected).abs().max() / expected.abs().max()).item<double>();
+}
+
+TEST(WinogradConvolution, EqualsLibTorchForwardAndBackward) {
+  use_compute_threads();
+  at::manual_seed(5);
+  for (const bool with_bias : {false, true}) {
+    const at::Tensor weight = (at::randn({48, 32, 3, 3}) * 0.1).requires_grad_(true);
+    const at::Tensor bias = with_bias ? at::randn({48}).requires_grad_(true) : at::Tensor();
+    const at::Tensor twin_weight = weight.detach().clone().requires_grad_(true);
+    const at::Tensor twin_bias = with_bias ? bias.detach().clone().requires_grad_(true) : at::Tensor();
+    const auto packed = make_winograd_weight(weight);
+    at::Tensor loss = at::zeros({});
+    at::Tensor twin_loss = at::zeros({});
+    std::vector<at::Tensor> inputs, twins;
+    for (const auto& [height, width] : {std::pair(37, 29), std::pair(8, 50)}) {  // two maps share the weight
+      inputs.push_back(at::randn({2, 32, height, width}).requires_grad_(true));
+      twins.push_back(inputs.back().detach().clone().requires_grad_(true));
+      const at::Tensor factors = at::randn({2, 48, height, width});
+      const at::Tensor got = winograd_convolution(packed, inputs.back(), weight, bias);
+      const at::Tensor expected = at::conv2d(twins.back(), twin_weight, twin_bias, 1, 1);
+      EXPECT_LT(worst_relative(got, expected), 5e-6);
+      EXPECT_TRUE(got.is_contiguous(at::MemoryFormat::ChannelsLast));
+      loss = loss + (got * factors).sum();
+      twin_loss = twin_loss + (expected * factors).sum();
+    }
+    end_forward(*packed);
+    loss.backward();
+    twin_loss.backward();
+    EXPECT_LT(worst_relative(weight.grad(), twin_weight.grad()), 1e-5);
+    if (with_bias) {
+      EXPECT_LT(worst_relative(bias.grad(), twin_bias.grad()), 1e-5);
+    }
+    for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_LT(worst_relative(inputs[i].grad(), twins[i].grad()), 1e-5);
+  }
+}
+
+TEST(WinogradConvolution, ComputesNoGradientThatNobodyUses) {
+  const at::Tensor weight = at::randn({16, 16, 3, 3});  // a frozen layer in between
+  const at::Tensor input = at::randn({1, 16, 32, 32}).requires_grad_(true);
+  winograd_convolution(make_winograd_weight(weight), input, weight, {}).sum().backward();
+  EXPECT_FALSE(weight.grad().defined());
+  EXPECT_LT(worst_relative(input.grad(), at::conv_transpose2d(at::ones({1, 16, 32, 32}), weight, {}, 1, 1)), 1e-5);
+
+  const at::Tensor trained = at::randn({16, 16, 3, 3}).requires_grad_(true);
+  const at::Tensor picture = at::randn({1, 16, 32, 32});  // the first trained layer
+  winograd_convolution(make_winograd_weight(trained), picture, trained, {}).sum().backward();
+  EXPECT_FALSE(picture.grad().defined());
+  EXPECT_TRUE(trained.grad().defined());
+}
+
+TEST(WinogradConvolution, SuitsOnlyPlain3x3OnMapsOfSomeSize) {
+  const at::Tensor large = at::zeros({1, 32, 40, 40});
+  EXPECT_TRUE(winograd_suits(three_by_three(32, 64), large));
+  EXPECT_FALSE(winograd_suits(three_by_three(32, 64), at::zeros({1, 32, 20, 20})));
+  EXPECT_TRUE(winograd_suits(three_by_three(32, 64), at::zeros({8, 32, 14, 14})));
+  Layer layer = three_by_three(32, 64);
+  layer.stride = 2;
+  EXPECT_FALSE(winograd_suits(layer, large));
+  layer = three_by_three(32, 64);
+  layer.groups = 32;
+  EXPECT_FALSE(winograd_suits(layer, large));
+  layer = three_by_three(32, 64);
+  layer.padding = layer.dilation = 2;
+  EXPECT_FALSE(winograd_suits(layer, large));
+  EXPECT_FALSE(winograd_suits(three_by_three(3, 64), at::zeros({1, 3, 40, 40})));
+}
+
+}  // namespace
+}  // namespace fastermask
