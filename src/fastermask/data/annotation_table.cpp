@@ -1,5 +1,6 @@
 #include "fastermask/data/annotation_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -71,6 +72,31 @@ void AnnotationTable::polygon(const AnnotationRow& row, std::size_t i, Polygon& 
   coordinates.resize(piece.count);
   const std::int32_t* hundredths = hundredths_.begin() + piece.begin;
   for (std::size_t k = 0; k < piece.count; ++k) coordinates[k] = hundredths[k] / 100.0;
+}
+
+namespace {
+
+// (x0, y0, x1, y1) of alternating coordinates; an odd one at the end counts for nothing.
+template <class T>
+std::array<double, 4> extent_of(const T* values, std::size_t count, double unit) {
+  T x0 = values[0], x1 = values[0], y0 = values[1], y1 = values[1];
+  for (std::size_t k = 2; k + 1 < count; k += 2) {
+    x0 = std::min(x0, values[k]);
+    x1 = std::max(x1, values[k]);
+    y0 = std::min(y0, values[k + 1]);
+    y1 = std::max(y1, values[k + 1]);
+  }
+  return {static_cast<double>(x0) / unit, static_cast<double>(y0) / unit, static_cast<double>(x1) / unit,
+          static_cast<double>(y1) / unit};
+}
+
+}  // namespace
+
+std::optional<std::array<double, 4>> AnnotationTable::polygon_extent(const AnnotationRow& row, std::size_t i) const {
+  const Piece& piece = pieces_[row.segmentation_begin + i];
+  if (piece.count < 6) return std::nullopt;
+  return piece.exact_hundredths == 0 ? extent_of(doubles_.begin() + piece.begin, piece.count, 1)
+                                     : extent_of(hundredths_.begin() + piece.begin, piece.count, 100);
 }
 
 std::vector<Keypoint> AnnotationTable::keypoints(const AnnotationRow& row) const {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "fastermask/base/file.h"
@@ -45,6 +46,10 @@ class AnnotationTable {
 
   // The coordinates of one of a row's polygons, i < row.segmentation_count.
   void polygon(const AnnotationRow& row, std::size_t i, Polygon& coordinates) const;
+
+  // The smallest and largest coordinates of one of a row's polygons: (x0, y0, x1, y1). Nothing when it has fewer than
+  // three points.
+  std::optional<std::array<double, 4>> polygon_extent(const AnnotationRow& row, std::size_t i) const;
 
   // Number of keypoints of a row with visibility > 0.
   int visible_keypoints(const AnnotationRow& row) const;

@@ -7,6 +7,11 @@
 #include "fastermask/kernels/polygon_edges.h"
 
 namespace fastermask {
+namespace {
+
+constexpr double kUsualCoordinate = 1e6;  // larger ones are judged where masks are drawn in full
+
+}  // namespace
 
 int CocoGroundTruth::find_image(std::int64_t id) const {
   const auto found = image_index_.find(id);
@@ -46,7 +51,6 @@ Rle CocoGroundTruth::mask(const GroundTruthAnnotation& annotation) const {
 }
 
 void CocoGroundTruth::mask_runs(const GroundTruthAnnotation& annotation, MaskRuns& runs) const {
-  constexpr double kUsual = 1e6;  // larger coordinates are judged elsewhere
   thread_local Polygon coordinates;
   thread_local std::vector<std::uint32_t> boundaries;
   const GroundTruthImage& image = images_[annotation.image];
@@ -55,7 +59,7 @@ void CocoGroundTruth::mask_runs(const GroundTruthAnnotation& annotation, MaskRun
     if (row.kind == SegmentationKind::polygons && row.segmentation_count == 1) {
       table_.polygon(row, 0, coordinates);
       bool usual = coordinates.size() >= 6 && coordinates.size() % 2 == 0;
-      for (const double value : coordinates) usual = usual && std::abs(value) <= kUsual;
+      for (const double value : coordinates) usual = usual && std::abs(value) <= kUsualCoordinate;
       if (usual) {
         find_polygon_boundaries(coordinates, image.height, image.width, boundaries);
         return runs.assign_boundaries(boundaries, image.height, image.width);
@@ -63,6 +67,24 @@ void CocoGroundTruth::mask_runs(const GroundTruthAnnotation& annotation, MaskRun
     }
   }
   runs.assign(mask(annotation));
+}
+
+std::optional<std::array<double, 4>> CocoGroundTruth::mask_extent(const GroundTruthAnnotation& annotation) const {
+  constexpr double kRoom = 2;  // pixels: drawing rounds
+  const GroundTruthImage& image = images_[annotation.image];
+  if (table_.size() == 0 || image.height <= 0 || image.width <= 0) return std::nullopt;
+  const AnnotationRow& row = table_.row(annotation.table_row);
+  if (row.kind != SegmentationKind::polygons || row.segmentation_count != 1) return std::nullopt;
+  std::optional<std::array<double, 4>> extent = table_.polygon_extent(row, 0);
+  if (!extent) return std::nullopt;
+  for (const double value : *extent) {
+    if (!(std::abs(value) <= kUsualCoordinate)) return std::nullopt;
+  }
+  (*extent)[0] -= kRoom;
+  (*extent)[1] -= kRoom;
+  (*extent)[2] += kRoom;
+  (*extent)[3] += kRoom;
+  return extent;
 }
 
 Span<const double> CocoGroundTruth::keypoints(const GroundTruthAnnotation& annotation) const {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -87,6 +88,10 @@ class CocoGroundTruth {
 
   // The same as runs, without a detour for the usual single polygon.
   void mask_runs(const GroundTruthAnnotation& annotation, MaskRuns& runs) const;
+
+  // Where the pixels of a mask lie that is a single polygon: in [x0, x1] x [y0, y1] (some room included). Nothing for
+  // other masks.
+  std::optional<std::array<double, 4>> mask_extent(const GroundTruthAnnotation& annotation) const;
 
   // x, y, visibility of each keypoint, as in the file: [3 K].
   Span<const double> keypoints(const GroundTruthAnnotation& annotation) const;

@@ -56,8 +56,9 @@ class SimilarityMatrix {
   const CocoEvalParams& params_;
   std::vector<double> values_;
   std::vector<MaskRuns> truth_runs_;
+  std::vector<bool> drawn_;  // [G] whether truth_runs_ is filled in
   std::vector<MaskRuns> truth_rims_;
-  MaskRuns detection_runs_;
+  std::vector<MaskRuns> detection_runs_;
   MaskRuns detection_rim_;
   std::vector<double> terms_;
 };

@@ -96,32 +96,48 @@ void SimilarityMatrix::compare_boxes(Span<const DetectionRecord* const> detectio
 void SimilarityMatrix::compare_masks(Span<const DetectionRecord* const> detections,
                                      Span<const GroundTruthAnnotation* const> truths) {
   if (truth_runs_.size() < truths.size()) truth_runs_.resize(truths.size());
+  if (detection_runs_.size() < detections.size()) detection_runs_.resize(detections.size());
+  for (std::size_t d = 0; d < detections.size(); ++d) detection_runs_[d].assign(detections[d]->mask);
+  const double lowest = *std::min_element(params_.iou_thresholds.begin(), params_.iou_thresholds.end());
+  const double surely_below = lowest * (1 - 1e-9);
+  // Drawing a polygon is worth while only where a detection may reach a threshold: at least that share of it must lie
+  // where the polygon does.
+  const auto may_reach = [&](const std::array<double, 4>& extent) {
+    const auto first = detection_runs_.begin();
+    return std::any_of(first, first + static_cast<std::ptrdiff_t>(detections.size()), [&](const MaskRuns& runs) {
+      const double inside = runs.bound_within(extent[0], extent[1], extent[2], extent[3]);
+      return inside > 0 && inside >= surely_below * static_cast<double>(runs.area());
+    });
+  };
+  drawn_.assign(truths.size(), true);
   if (params_.boundary && truth_rims_.size() < truths.size()) truth_rims_.resize(truths.size());
   for (std::size_t g = 0; g < truths.size(); ++g) {
+    const auto extent = truth_.mask_extent(*truths[g]);
+    drawn_[g] = !extent || may_reach(*extent);
+    if (!drawn_[g]) continue;
     truth_.mask_runs(*truths[g], truth_runs_[g]);
     if (!params_.boundary) continue;
     const Rle mask = truth_.mask(*truths[g]);
     truth_rims_[g].assign(rle_boundary(mask, boundary_distance(mask.height, mask.width)));
   }
-  const double lowest = *std::min_element(params_.iou_thresholds.begin(), params_.iou_thresholds.end());
-  const double surely_below = lowest * (1 - 1e-9);
   double* value = values_.data();
-  for (const DetectionRecord* detection : detections) {
-    detection_runs_.assign(detection->mask);
-    const double area = static_cast<double>(detection_runs_.area());
+  for (std::size_t d = 0; d < detections.size(); ++d) {
+    const MaskRuns& detected = detection_runs_[d];
+    const double area = static_cast<double>(detected.area());
     bool has_rim = false;  // drawn when it is needed
     for (std::size_t g = 0; g < truths.size(); ++g, ++value) {
+      if (!drawn_[g]) continue;
       const MaskRuns& runs = truth_runs_[g];
       const double truth_area = static_cast<double>(runs.area());
-      const double most = static_cast<double>(MaskRuns::intersection_bound(detection_runs_, runs));
+      const double most = static_cast<double>(MaskRuns::intersection_bound(detected, runs));
       const double least_union = truths[g]->crowd ? area : area + truth_area - most;
       if (most == 0 || most < surely_below * least_union) continue;
-      const double both = static_cast<double>(MaskRuns::intersection(detection_runs_, runs));
+      const double both = static_cast<double>(MaskRuns::intersection(detected, runs));
       if (!(both > 0)) continue;
       *value = both / (truths[g]->crowd ? area : area + truth_area - both);
       if (!params_.boundary) continue;
       if (!has_rim) {
-        const Rle& mask = detection->mask;
+        const Rle& mask = detections[d]->mask;
         detection_rim_.assign(rle_boundary(mask, boundary_distance(mask.height, mask.width)));
       }
       has_rim = true;

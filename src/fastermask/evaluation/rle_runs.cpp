@@ -115,6 +115,12 @@ void MaskRuns::measure(std::uint32_t height) {
   y2_ = bottom;
 }
 
+double MaskRuns::bound_within(double x0, double y0, double x1, double y1) const {
+  const double width = std::min<double>(x2_, x1) - std::max<double>(x1_, x0);
+  const double height = std::min<double>(y2_, y1) - std::max<double>(y1_, y0);
+  return width > 0 && height > 0 ? width * height : 0;
+}
+
 std::uint64_t MaskRuns::intersection_bound(const MaskRuns& a, const MaskRuns& b) {
   const std::uint32_t x1 = std::max(a.x1_, b.x1_);
   const std::uint32_t x2 = std::min(a.x2_, b.x2_);

@@ -30,6 +30,9 @@ class MaskRuns {
   // Pixels that are set in both. The masks must have one size.
   static std::uint64_t intersection(const MaskRuns& a, const MaskRuns& b);
 
+  // At least the number of pixels that the mask has within [x0, x1] x [y0, y1], from its bounding box alone.
+  double bound_within(double x0, double y0, double x1, double y1) const;
+
   // At least the intersection, from bounding boxes alone.
   static std::uint64_t intersection_bound(const MaskRuns& a, const MaskRuns& b);
 

@@ -41,8 +41,9 @@ std::unique_ptr<TrainerHook> make_evaluation_hook(std::shared_ptr<EvaluationReco
 std::unique_ptr<TrainerHook> make_writer_hook(std::shared_ptr<EvaluationRecord> last);
 
 // Evaluates the model on every data set of DATASETS.TEST; files go to OUTPUT_DIR/inference (with several data sets, a
-// folder each below it). `gallery`, when given, receives pictures of the first set.
+// folder each below it). `gallery`, when given, receives pictures of the first set. Runs as `fastermask evaluate` does,
+// not on LibTorch; `exact` as in its --exact.
 std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcnn& model,
-                                        std::vector<ReportPicture>* gallery = nullptr);
+                                        std::vector<ReportPicture>* gallery = nullptr, bool exact = false);
 
 }  // namespace fastermask

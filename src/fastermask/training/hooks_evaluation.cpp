@@ -13,9 +13,9 @@
 #include "fastermask/data/catalog.h"
 #include "fastermask/evaluation/evaluate_detector.h"
 #include "fastermask/report/gallery.h"
+#include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/training/checkpoint.h"
 #include "fastermask/training/hooks.h"
-#include "fastermask/training/inference_executor.h"
 
 namespace fastermask {
 namespace {
@@ -100,7 +100,7 @@ class EvaluationHook : public TrainerHook {
  private:
   void evaluate(Trainer& trainer) {
     const EmaScope averaged(trainer.ema());
-    last_->metrics = evaluate_model(trainer.config(), trainer.model(), &last_->gallery);
+    last_->metrics = evaluate_model(trainer.config(), trainer.model(), &last_->gallery, trainer.exact());
     if (trainer.config().test.validation_loss) {
       last_->validation_losses = validation_losses(trainer.config(), trainer.model());
       for (const auto& [name, value] : last_->validation_losses) log_info(kEvaluation, "{}: {:.4f}", name, value);
@@ -174,9 +174,10 @@ class EvaluationHook : public TrainerHook {
 }  // namespace
 
 std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcnn& model,
-                                        std::vector<ReportPicture>* gallery) {
+                                        std::vector<ReportPicture>* gallery, bool exact) {
   std::vector<TaskMetrics> all;
-  Detector detector(std::make_shared<TorchNetworkExecutor>(model.network(), model.parameters()), config);
+  const CompiledWeights weights = compile_weights(model.network(), model.parameters().state(), {!exact});
+  Detector detector(std::make_shared<CpuExecutor>(build_network(config), weights), config);
   for (const std::string& name : config.datasets.test) {
     const auto dataset = std::make_shared<const Dataset>(load_dataset(name, dataset_loading(config)));
     EvaluateDetectorOptions options;

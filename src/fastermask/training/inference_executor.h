@@ -1,5 +1,5 @@
-// Runs a network for inference on LibTorch: the NetworkExecutor that evaluates while training, and that shares its
-// parameters with the training.
+// Runs a network for inference on LibTorch, with the parameters of a training: what the runtime's own executor is held
+// against.
 #pragma once
 
 #include <vector>

@@ -89,11 +89,11 @@ void log_model(const TrainableRcnn& model) {
   log_info(kRun, "Model:{}\n  {:<34}{:>12} parameters, {:>12} trained", table, "all", total, trained);
 }
 
-int evaluate_only(const Config& config) {
+int evaluate_only(const Config& config, bool exact) {
   if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; nothing to evaluate on");
   TrainableRcnn model(config, 0);
   load_model_weights(config.model.weights, model, {});
-  return verify(config, evaluate_model(config, model));
+  return verify(config, evaluate_model(config, model, nullptr, exact));
 }
 
 int train(const Config& config, const TrainingRunOptions& options) {
@@ -130,7 +130,7 @@ int run_training(const Config& given, const TrainingRunOptions& options) {
   std::optional<FolderLock> lock;
   if (!options.eval_only) lock.emplace(config.output_dir, "a training (OUTPUT_DIR)");
   set_up_output(config, options);
-  const int status = options.eval_only ? evaluate_only(config) : train(config, options);
+  const int status = options.eval_only ? evaluate_only(config, options.exact) : train(config, options);
   close_log_file();
   return status;
 }

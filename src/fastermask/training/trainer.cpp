@@ -56,7 +56,7 @@ std::string describe_losses(const StepRecord& record) {
 
 }  // namespace
 
-Trainer::Trainer(const Config& config, bool resume, bool exact) : config_(config) {
+Trainer::Trainer(const Config& config, bool resume, bool exact) : config_(config), exact_(exact) {
   if (config.datasets.train.empty()) {
     fail<ConfigError>("config: DATASETS.TRAIN is empty; name a data set or an ANNOTATIONS.json:IMAGE_FOLDER pair");
   }

@@ -82,6 +82,7 @@ class Trainer {
   bool finished() const { return finished_early_ || next_iteration_ >= max_iteration(); }
 
   const Config& config() const { return config_; }
+  bool exact() const { return exact_; }
   std::uint64_t seed() const { return seed_; }
   TrainableRcnn& model() { return *model_; }
   ModelEma* ema() { return ema_.get(); }  // null unless SOLVER.EMA.ENABLED
@@ -103,6 +104,7 @@ class Trainer {
   void take(const ResumePoint& point);
 
   Config config_;
+  bool exact_ = false;
   std::uint64_t seed_ = 0;
   std::shared_ptr<const Dataset> dataset_;
   std::unique_ptr<TrainableRcnn> model_;
