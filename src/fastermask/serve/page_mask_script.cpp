@@ -89,13 +89,16 @@ function paint_mask(mask, colour) {
   return canvas;
 }
 
-// Draws the picture and its instances; `chosen`, one of them, stands out. All lengths grow with the picture.
-function draw_picture(canvas, picture, instances, options, chosen) {
-  canvas.width = picture.width;
-  canvas.height = picture.height;
+// Draws the picture, `scale` times as large, and its instances; `chosen`, one of them, stands out. Lines and letters have
+// the same size on the screen whatever the picture's.
+function draw_picture(canvas, picture, instances, options, chosen, scale = 1) {
+  canvas.width = picture.width * scale;
+  canvas.height = picture.height * scale;
   const context = canvas.getContext('2d');
+  context.scale(scale, scale);
+  context.imageSmoothingEnabled = scale === 1;
   context.drawImage(picture.bitmap, 0, 0, picture.width, picture.height);
-  const shown = canvas.clientWidth || picture.width, unit = Math.max(picture.width / shown, picture.width / 1600);
+  const shown = canvas.clientWidth || canvas.width, unit = Math.max(picture.width / shown, picture.width / 1600);
   for (const one of [...instances].reverse()) {
     context.globalAlpha = chosen && one !== chosen ? 0.35 : 1;
     const [x, y, width, height] = one.bbox;

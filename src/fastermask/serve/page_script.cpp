@@ -24,7 +24,9 @@ function say(text, bad = false) {
 
 function paint() {
   if (!picture) return;
-  draw_picture($('canvas'), picture, shown(), options(), chosen);
+  // Small pictures are shown enlarged.
+  const scale = Math.max(1, Math.min(8, Math.floor(640 / picture.width)));
+  draw_picture($('canvas'), picture, shown(), options(), chosen, scale);
 }
 
 function list() {
@@ -74,8 +76,8 @@ function instance_at(x, y) {
 
 function point(event) {
   const canvas = $('canvas'), place = canvas.getBoundingClientRect(), stage = $('stage').getBoundingClientRect();
-  const one = instance_at((event.clientX - place.left) * canvas.width / place.width,
-    (event.clientY - place.top) * canvas.height / place.height);
+  const one = instance_at((event.clientX - place.left) * picture.width / place.width,
+    (event.clientY - place.top) * picture.height / place.height);
   choose(one);
   const tip = $('tip');
   tip.hidden = !one;
@@ -154,8 +156,9 @@ function result_json() {
 
 $('save-json').addEventListener('click', () => save(new Blob([result_json()], {type: 'application/json'}), '.json'));
 $('save-png').addEventListener('click', () => {
-  choose(null);
-  $('canvas').toBlob(blob => save(blob, '.png'), 'image/png');
+  const canvas = document.createElement('canvas');
+  draw_picture(canvas, picture, shown(), options(), null);
+  canvas.toBlob(blob => save(blob, '.png'), 'image/png');
 });
 for (const input of document.querySelectorAll('input[type=file]')) {
   input.addEventListener('change', () => {
