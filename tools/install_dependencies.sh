@@ -18,6 +18,7 @@ packages=(
   libsimdjson-dev nlohmann-json3-dev libpugixml-dev libyaml-cpp-dev libzip-dev zlib1g-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev
   libxxhash-dev  # checksums of model packages
+  libcpp-httplib-dev  # serving
   # drawing
   libcairo2-dev fonts-dejavu-core
   # the command line, its messages, and spans

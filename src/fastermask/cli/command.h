@@ -26,6 +26,7 @@ void add_evaluate_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_compile_command(CLI::App& app);
+void add_serve_command(CLI::App& app);
 // train is listed here too, so that --help shows it; it starts fastermask-train.
 void add_training_stubs(CLI::App& app);
 

@@ -18,6 +18,7 @@
 #include "fastermask/cli/input_files.h"
 #include "fastermask/cli/model_classes.h"
 #include "fastermask/cli/overrides.h"
+#include "fastermask/cli/predict_files.h"
 #include "fastermask/config/load.h"
 #include "fastermask/data/image_io.h"
 #include "fastermask/kernels/rle.h"
@@ -46,6 +47,7 @@ struct PredictOptions {
   bool json = false;
   bool exact = false;
   std::string dump;
+  PredictFileOptions files;
 };
 
 // The detections that score at least `threshold`; they are in falling order of score.
@@ -111,7 +113,8 @@ class PredictRun {
         config_(config),
         detector_(std::move(detector)),
         classes_(std::move(classes)),
-        output_names_(options.output) {}
+        output_names_(options.output),
+        output_files_(options.files, classes_) {}
 
   void process(const std::vector<std::string>& files, const std::vector<Image>& images) {
     const Batch batch = make_input_batch(images, config_, detector_->network().size_divisibility);
@@ -122,18 +125,21 @@ class PredictRun {
       const Detections detections =
           above_threshold(to_original_image(found[i], images[i].size()), options_.score_threshold);
       if (options_.json) append_records(files[i], detections, classes_, records_);
-      if (!options_.output.empty()) draw(files[i], detections);
+      if (!options_.output.empty() || options_.files.any()) write_files(files[i], detections);
       total_ += detections.size();
     }
   }
 
+  void finish() const { output_files_.finish(); }
   const nlohmann::json& records() const { return records_; }
   std::size_t total() const { return total_; }
 
  private:
-  void draw(const std::string& file, const Detections& detections) {
-    // Read anew in BGR: the network may want another channel order.
-    write_image(output_names_.next(file), draw_detections(read_image(file), detections, classes_.names));
+  void write_files(const std::string& file, const Detections& detections) {
+    const std::string path = output_names_.next(file);
+    const Image image = read_image(file);  // anew in BGR: the network may want another channel order
+    if (options_.files.any()) output_files_.add(file, path, image, detections);
+    if (!options_.output.empty()) write_image(path, draw_detections(image, detections, classes_.names));
   }
 
   const PredictOptions& options_;
@@ -141,6 +147,7 @@ class PredictRun {
   std::unique_ptr<Detector> detector_;
   ClassList classes_;
   OutputNames output_names_;
+  PredictFiles output_files_;
   nlohmann::json records_ = nlohmann::json::array();
   std::size_t total_ = 0;
 };
@@ -168,6 +175,7 @@ int run_predict(const PredictOptions& options, PredictRun& run, const Config& co
       bar.update(static_cast<std::int64_t>(i + 1));
     }
   }
+  run.finish();
   if (options.json) fmt::print("{}\n", run.records().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   log_info(kPredict, "{} detections with a score of at least {} in {} pictures", run.total(), options.score_threshold,
            files.size() - failures.size());
@@ -196,12 +204,15 @@ int start_predict(PredictOptions options) {
   if (options.model.empty() == options.config_file.empty())
     fail<UsageError>("predict: give either --model M.fmm, or --config-file F with --weights W");
   if (!options.model.empty() && (!options.weights.empty() || options.exact))
-    fail<UsageError>("predict: a model package has its weights and its way of computing in it; leave --weights and "
-                     "--exact out");
+    fail<UsageError>(
+        "predict: a model package has its weights and its way of computing in it; leave --weights and "
+        "--exact out");
   if (options.precision != "f32")
     fail<UsageError>("predict: --precision must be f32 in this version, got {}", options.precision);
-  if (options.output.empty() && !options.json && options.dump.empty()) {
-    fail<UsageError>("predict: nothing to do: give --output DIR for drawn pictures, --json for records, or both");
+  if (options.output.empty() && !options.json && options.dump.empty() && !options.files.any()) {
+    fail<UsageError>(
+        "predict: nothing to do: give --output DIR for drawn pictures, --json for records, or one of --csv, "
+        "--labelme, --crops, --masks");
   }
   if (options.inputs.empty()) fail<UsageError>("predict: no INPUT given; name pictures, folders or patterns");
   const std::vector<std::string> files = find_input_files(options.inputs);
@@ -240,6 +251,10 @@ void add_predict_command(CLI::App& app) {
   command->add_option("--batch", options->batch, "pictures at a time")->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
   command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");
+  command->add_option("--csv", options->files.csv, "write a line an instance to this file");
+  command->add_option("--labelme", options->files.labelme, "folder for a labelme annotation file a picture");
+  command->add_option("--crops", options->files.crops, "folder for a picture an instance: what its box holds");
+  command->add_option("--masks", options->files.masks, "folder for a gray PNG a picture: i where the i-th instance is");
   command->add_flag("--json", options->json, "print COCO result records with file_name");
   command->add_option("--dump", options->dump, "write the intermediates of one picture to this .npz file");
   command->footer(

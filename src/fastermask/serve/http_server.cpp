@@ -1,0 +1,149 @@
+#include "fastermask/serve/http_server.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+namespace fastermask {
+namespace {
+
+using HttpClock = std::chrono::steady_clock;
+
+thread_local bool close_connection_now = false;
+
+HttpClock::time_point after(double seconds) {
+  return HttpClock::now() + std::chrono::duration_cast<HttpClock::duration>(std::chrono::duration<double>(seconds));
+}
+
+int milliseconds_until(HttpClock::time_point end) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - HttpClock::now()).count();
+  return static_cast<int>(std::clamp<decltype(left)>(left, 0, 3'600'000));
+}
+
+// True when the socket is ready for `events` before `end`.
+bool wait_for(int socket, short events, HttpClock::time_point end) {
+  while (true) {
+    pollfd waiting{socket, events, 0};
+    const int ready = poll(&waiting, 1, milliseconds_until(end));
+    if (ready > 0) return true;
+    if (ready == 0 || errno != EINTR) return false;
+  }
+}
+
+void find_address(int socket, bool peer, std::string& ip, int& port) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  auto* plain = reinterpret_cast<sockaddr*>(&address);
+  if ((peer ? getpeername(socket, plain, &size) : getsockname(socket, plain, &size)) != 0) return;
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> service{};
+  if (getnameinfo(plain, size, host.data(), host.size(), service.data(), service.size(),
+                  NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    return;
+  ip = host.data();
+  port = std::atoi(service.data());
+}
+
+// A socket whose reads end at one point in time, and whose writes end `seconds` after the first of them.
+class TimedStream : public httplib::Stream {
+ public:
+  TimedStream(int socket, double seconds) : socket_(socket), seconds_(seconds), read_end_(after(seconds)) {}
+
+  bool is_readable() const override { return begin_ < end_ || wait_for(socket_, POLLIN, read_end_); }
+  bool is_writable() const override { return wait_for(socket_, POLLOUT, write_end()); }
+
+  ssize_t read(char* to, size_t size) override {
+    if (begin_ == end_) {
+      if (!wait_for(socket_, POLLIN, read_end_)) return -1;
+      const ssize_t got = recv(socket_, buffer_.data(), buffer_.size(), 0);
+      if (got <= 0) return got;
+      begin_ = 0;
+      end_ = static_cast<size_t>(got);
+    }
+    const size_t count = std::min(size, end_ - begin_);
+    std::copy_n(buffer_.data() + begin_, count, to);
+    begin_ += count;
+    return static_cast<ssize_t>(count);
+  }
+
+  ssize_t write(const char* from, size_t size) override {
+    if (!is_writable()) return -1;
+    return send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+
+  void get_remote_ip_and_port(std::string& ip, int& port) const override { find_address(socket_, true, ip, port); }
+  void get_local_ip_and_port(std::string& ip, int& port) const override { find_address(socket_, false, ip, port); }
+  socket_t socket() const override { return socket_; }
+
+  bool has_bytes() const { return begin_ < end_; }
+  void begin_request() {
+    read_end_ = after(seconds_);
+    writing_ = false;
+  }
+
+ private:
+  HttpClock::time_point write_end() const {
+    if (!writing_) write_end_ = after(seconds_);
+    writing_ = true;
+    return write_end_;
+  }
+
+  int socket_;
+  double seconds_;
+  HttpClock::time_point read_end_;
+  mutable HttpClock::time_point write_end_;
+  mutable bool writing_ = false;
+  std::array<char, 16384> buffer_;
+  size_t begin_ = 0, end_ = 0;  // of what was received and not read yet
+};
+
+// Closes after what the client still sends has been taken for a moment: closing at once would reset the connection,
+// and the client might lose the answer.
+void close_gently(int socket) {
+  shutdown(socket, SHUT_WR);
+  const HttpClock::time_point end = after(1);
+  std::array<char, 16384> ignored;
+  while (wait_for(socket, POLLIN, end) && HttpClock::now() < end) {
+    if (recv(socket, ignored.data(), ignored.size(), MSG_DONTWAIT) <= 0) break;
+  }
+  close(socket);
+}
+
+}  // namespace
+
+void TimedServer::close_this_connection() { close_connection_now = true; }
+
+void TimedServer::stop_gracefully() {
+  stopping_ = true;
+  stop();
+}
+
+bool TimedServer::process_and_close_socket(socket_t socket) {
+  TimedStream stream(socket, request_seconds_);
+  bool answered = true;
+  bool first = true;
+  while (answered && !stopping_) {
+    // In short steps, so that an idle connection does not hold up the server's stop.
+    const HttpClock::time_point end = after(first ? request_seconds_ : idle_seconds_);
+    bool ready = stream.has_bytes();
+    while (!ready && !stopping_ && HttpClock::now() < end) ready = wait_for(socket, POLLIN, std::min(end, after(0.1)));
+    if (!ready) break;
+    stream.begin_request();
+    bool closed = false;
+    close_connection_now = false;
+    answered = process_request(stream, stopping_, closed, nullptr);
+    if (closed || close_connection_now) break;
+    first = false;
+  }
+  close_gently(socket);
+  return true;
+}
+
+}  // namespace fastermask

@@ -1,0 +1,34 @@
+// cpp-httplib's server with limits on the time of a whole request: a client that sends or reads slowly, or not at all,
+// holds a connection's thread no longer than that.
+#pragma once
+
+#include <httplib.h>
+
+#include <atomic>
+#include <string>
+
+namespace fastermask {
+
+class TimedServer : public httplib::Server {
+ public:
+  // request_seconds: for a request to arrive from its first byte on, and again for its answer to be taken.
+  // idle_seconds: between the requests of a connection.
+  TimedServer(double request_seconds, double idle_seconds)
+      : request_seconds_(request_seconds), idle_seconds_(idle_seconds) {}
+
+  // No connection begins another request; listen_after_bind() returns when those under way are answered.
+  void stop_gracefully();
+  bool stopping() const { return stopping_; }
+
+  // The connection whose request the calling thread answers is closed after it: for requests not read to their end.
+  static void close_this_connection();
+
+ private:
+  bool process_and_close_socket(socket_t socket) override;
+
+  double request_seconds_;
+  double idle_seconds_;
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace fastermask
