@@ -50,7 +50,8 @@ struct Group {
   void set(const std::string& key, const std::string& value) { store->set(key, to_bytes(value)); }
 };
 
-std::unique_ptr<Group> g_group;
+// Never destroyed: after the loss of a rank its thread may be waiting for ever.
+std::unique_ptr<Group>& g_group = *new std::unique_ptr<Group>;
 
 Milliseconds timeout_of(const RankPlace& place) {
   return Milliseconds(static_cast<std::int64_t>(place.timeout_seconds * 1000));
@@ -152,6 +153,8 @@ namespace distributed {
 
 void start(const RankPlace& place) {
   if (place.world_size == 1) return;
+  if (place.port < 1 || place.port > 65535)
+    fail<UsageError>("train: --master-port must be 1 to 65535, got {}", place.port);
   auto group = std::make_unique<Group>();
   group->place = place;
   try {

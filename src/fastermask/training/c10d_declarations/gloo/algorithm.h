@@ -1,3 +1,3 @@
 // See rendezvous/store.h.
 #pragma once
-#include "gloo/rendezvous/store.h"
+#include <gloo/rendezvous/store.h>
