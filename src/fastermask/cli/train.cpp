@@ -1,5 +1,7 @@
 // `fastermask train`.
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "fastermask/cli/overrides.h"
 #include "fastermask/config/load.h"
 #include "fastermask/training/dump_step.h"
+#include "fastermask/training/launch.h"
 #include "fastermask/training/run.h"
 
 namespace fastermask::cli {
@@ -28,12 +31,56 @@ struct TrainOptions {
   bool resume = false;
   bool eval_only = false;
   bool exact = false;
+  int max_restarts = 0;
   int threads = 0;
   std::string replay;
   std::string dump_step;
   int steps = 1;
   std::string sampling = "random";
 };
+
+// The words after this program's name.
+std::vector<std::string> program_arguments() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  words.erase(words.begin());
+  return words;
+}
+
+// --dist-url tcp://HOST:PORT, as detectron2 has it, in the place of --master-addr and --master-port.
+void apply_dist_url(const std::string& url, RankPlace& place) {
+  if (url.empty() || url == "auto") return;
+  const std::size_t host = url.find("://"), colon = url.rfind(':');
+  if (url.compare(0, 6, "tcp://") != 0 || colon <= host)
+    fail<UsageError>("train: --dist-url must be tcp://HOST:PORT or auto, got '{}'", url);
+  place.address = url.substr(host + 3, colon - host - 3);
+  place.port = std::atoi(url.c_str() + colon + 1);
+}
+
+// This process's place. False when it is to launch the processes of this machine; the place is then that of the first.
+bool find_place(const TrainOptions& options, RankPlace& place) {
+  if (options.machine_rank < 0 || options.machine_rank >= options.num_machines) {
+    fail<UsageError>("train: --machine-rank must be 0 to {} with --num-machines {}, got {}", options.num_machines - 1,
+                     options.num_machines, options.machine_rank);
+  }
+  place.address = options.master_addr;
+  place.port = options.master_port;
+  apply_dist_url(options.dist_url, place);
+  if (const char* seconds = std::getenv("FASTERMASK_TIMEOUT")) place.timeout_seconds = std::atof(seconds);
+  if (place.timeout_seconds <= 0) fail<UsageError>("train: FASTERMASK_TIMEOUT must be a number of seconds above 0");
+  if (place_from_environment(place)) return true;
+  place.rank = options.machine_rank * options.num_procs;
+  place.world_size = options.num_machines * options.num_procs;
+  place.local_size = options.num_procs;
+  if (place.world_size == 1) return true;
+  // As the Ascend port's scripts under taskset: LOCAL_RANK alone makes the process that rank.
+  const char* local_rank = std::getenv("LOCAL_RANK");
+  if (local_rank == nullptr) return false;
+  place.local_rank = std::atoi(local_rank);
+  place.rank += place.local_rank;
+  return true;
+}
 
 int run_train(const CLI::App& command, const TrainOptions& options) {
   if (!options.replay.empty()) {
@@ -43,9 +90,8 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
   if (options.config_file.empty())
     fail<UsageError>("train: --config-file is required; the configs that come with FasterMask are in configs/");
   const Config config = load_model_config(options.config_file, overrides_of(command));
-  if (options.num_procs * options.num_machines != 1) {
-    fail<UsageError>("train: several processes are not supported yet: --num-procs and --num-machines must be 1");
-  }
+  RankPlace place;
+  if (!find_place(options, place)) return launch_processes({place, options.max_restarts, 15, program_arguments()});
   set_num_threads(options.threads);
   if (!options.dump_step.empty()) {
     DumpStepOptions dump;
@@ -56,7 +102,7 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
     return 0;
   }
   set_console_log_to_stdout(true);
-  return run_training(config, {options.resume, options.eval_only, options.exact, options.config_file});
+  return run_training(config, {options.resume, options.eval_only, options.exact, options.config_file, place});
 }
 
 }  // namespace
@@ -76,7 +122,10 @@ void add_train_command(CLI::App& app) {
   command->add_option("--machine-rank", options->machine_rank, "this machine's number, from 0");
   command->add_option("--master-addr", options->master_addr, "address of machine 0");
   command->add_option("--master-port", options->master_port, "port on machine 0");
-  command->add_option("--dist-url", options->dist_url, "accepted for detectron2's scripts");
+  command->add_option("--dist-url", options->dist_url, "tcp://HOST:PORT in the place of --master-addr and --master-port");
+  command->add_option("--max-restarts", options->max_restarts,
+                      "with several processes: start again from the last checkpoint when one is lost, so many times")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--device-ids", options->device_ids, "accepted for detectron2's scripts");
   command->add_option(
       "--replay", options->replay,

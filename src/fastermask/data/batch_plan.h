@@ -20,7 +20,8 @@ struct BatchSlot {
 using BatchPlan = std::vector<BatchSlot>;
 
 // Deals the stream of a sampler into batches: as it comes, or in two piles (wide and other images), a batch as soon as
-// a pile is full. detectron2 data/common.py AspectRatioGroupedDataset. To begin at iteration k, call next() k times.
+// a pile is full. With several ranks that is the batch of them all, of which rank r of W gets images r, r + W, ...: the
+// same batches, however many ranks there are. detectron2 data/common.py AspectRatioGroupedDataset. To begin at iteration k, call next() k times.
 class BatchPlanner {
  public:
   BatchPlanner(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const SampleStream> sampler, int batch_size,
@@ -33,8 +34,9 @@ class BatchPlanner {
   std::shared_ptr<const SampleStream> sampler_;
   std::size_t batch_size_;
   bool aspect_grouping_;
-  std::int64_t position_;
-  std::int64_t step_;
+  std::size_t rank_;
+  std::size_t world_size_;
+  std::int64_t position_ = 0;
   std::array<BatchPlan, 2> piles_;  // [wide]
 };
 

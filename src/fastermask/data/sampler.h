@@ -11,7 +11,7 @@ namespace fastermask {
 
 struct Dataset;
 
-// An endless stream of images. Positions count over all ranks: rank r of W takes positions r, r + W, ... Thread-safe.
+// An endless stream of images. Positions count over all ranks. Thread-safe.
 class SampleStream {
  public:
   SampleStream() = default;

@@ -15,6 +15,7 @@
 #include "fastermask/report/gallery.h"
 #include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/training/checkpoint.h"
+#include "fastermask/training/distributed.h"
 #include "fastermask/training/hooks.h"
 
 namespace fastermask {
@@ -98,7 +99,15 @@ class EvaluationHook : public TrainerHook {
   }
 
  private:
+  // Rank 0 evaluates; the others wait for it, and end when it ends.
   void evaluate(Trainer& trainer) {
+    if (distributed::is_main()) evaluate_here(trainer);
+    evaluated_at_ = trainer.next_iteration();
+    const bool ended = trainer.finished() && trainer.next_iteration() < trainer.max_iteration();
+    if (distributed::wait_for_main("evaluation", ended ? "end" : "go on") == "end") trainer.finish_early();
+  }
+
+  void evaluate_here(Trainer& trainer) {
     const EmaScope averaged(trainer.ema());
     last_->metrics = evaluate_model(trainer.config(), trainer.model(), &last_->gallery, trainer.exact());
     if (trainer.config().test.validation_loss) {

@@ -7,6 +7,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/random.h"
 #include "fastermask/runtime/region_settings.h"
+#include "fastermask/training/distributed.h"
 #include "fastermask/training/losses.h"
 #include "fastermask/training/rcnn_regions.h"
 
@@ -127,7 +128,8 @@ std::vector<Proposals> TrainableRcnn::rpn_losses(const Batch& batch, const Dense
   std::vector<Box> sources, truths;
   for (int image = 0; image < batch.size(); ++image) {
     const auto i = static_cast<std::size_t>(image);
-    Random random(context.seed, RandomPurpose::anchor_sampling, static_cast<std::uint64_t>(context.iteration), i);
+    Random random(context.seed, RandomPurpose::anchor_sampling, static_cast<std::uint64_t>(context.iteration),
+                  context.image_number(i));
     const RpnTargets targets =
         label_and_sample_anchors(anchors.boxes, batch.image_sizes[i], batch.ground_truths[i].boxes, params, random);
     for (const int anchor : targets.anchors) sampled.push_back(image * anchors_per_image + anchor);
@@ -161,7 +163,8 @@ TrainableRcnn::Regions TrainableRcnn::sample_regions(const Batch& batch, const s
   Regions regions;
   for (std::size_t i = 0; i < proposals.size(); ++i) {
     const GroundTruth& truth = batch.ground_truths[i];
-    Random random(context.seed, RandomPurpose::proposal_sampling, static_cast<std::uint64_t>(context.iteration), i);
+    Random random(context.seed, RandomPurpose::proposal_sampling, static_cast<std::uint64_t>(context.iteration),
+                  context.image_number(i));
     regions.images.push_back(
         label_and_sample_proposals(proposals[i].boxes, truth.boxes, truth.classes, params, random));
   }
@@ -171,6 +174,11 @@ TrainableRcnn::Regions TrainableRcnn::sample_regions(const Batch& batch, const s
   step.metrics["roi_head/num_bg_samples"] =
       static_cast<double>(regions.rois.size() - regions.foreground.size()) / images;
   return regions;
+}
+
+// What to multiply losses with that are divided by this process's `count` samples. All processes must ask alike.
+double TrainableRcnn::share(double count) const {
+  return batch_statistics_ ? distributed::share(count) : 1;  // validation runs on one process
 }
 
 at::Tensor TrainableRcnn::pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler) {

@@ -26,8 +26,14 @@ namespace fastermask {
 struct StepContext {
   std::int64_t iteration = 0;
   std::uint64_t seed = 0;
+  // The images are numbers first_image, first_image + image_step, ... of the batch of all processes together.
+  int first_image = 0;
+  int image_step = 1;
   SamplingStrategy strategy = SamplingStrategy::random;
   bool validation = false;      // batch norms use their running statistics, and leave them as they are
+  std::uint64_t image_number(std::size_t i) const {
+    return static_cast<std::uint64_t>(first_image) + i * static_cast<std::uint64_t>(image_step);
+  }
   NamedArrays* dump = nullptr;  // when given, receives the features and RPN outputs as [N, C, H, W]
 };
 
@@ -76,6 +82,7 @@ class TrainableRcnn {
   std::vector<TorchGraphExecutor*> executors();
   Regions sample_regions(const Batch& batch, const std::vector<Proposals>& proposals, const StepContext& context,
                          StepLosses& step) const;
+  double share(double count) const;
   at::Tensor pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler);
   at::Tensor box_losses(const DenseValues& dense, Regions& regions, StepLosses& step);
   void cascade_losses(const Batch& batch, const DenseValues& dense, Regions regions, StepLosses& step);

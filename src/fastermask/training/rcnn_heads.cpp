@@ -47,8 +47,9 @@ void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor&
   const BoxLossSpec spec{head.bbox_reg_loss_type, head.smooth_l1_beta, box_head_coder(config_, stage)};
   const at::Tensor box_loss = box_regression_loss(spec, chosen, regions.foreground_boxes, regions.foreground_gt_boxes);
   const double normaliser = std::max<double>(static_cast<double>(regions.classes.size()), 1.0);
-  step.losses.push_back({"loss_cls" + suffix, softmax_cross_entropy_mean(logits, regions.classes)});
-  step.losses.push_back({"loss_box_reg" + suffix, box_loss * (head.bbox_reg_loss_weight / normaliser)});
+  const double share = this->share(static_cast<double>(regions.classes.size()));
+  step.losses.push_back({"loss_cls" + suffix, softmax_cross_entropy_mean(logits, regions.classes) * share});
+  step.losses.push_back({"loss_box_reg" + suffix, box_loss * (head.bbox_reg_loss_weight / normaliser * share)});
   const at::Tensor host_logits = logits.detach().contiguous();
   const std::vector<int> classes(regions.classes.begin(), regions.classes.end());
   const ClassificationMetrics metrics = classification_metrics(
@@ -134,6 +135,7 @@ void TrainableRcnn::cascade_losses(const Batch& batch, const DenseValues& dense,
 
 void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, const Regions& regions,
                                 const at::Tensor& shared_features, StepLosses& step) {
+  const double share = this->share(static_cast<double>(regions.foreground.size()));
   if (regions.foreground.empty()) {
     // Nothing to learn a mask from: a zero that still reaches every parameter, as detectron2 has it.
     at::Tensor zero = dense.roi_features[0].sum() * 0;
@@ -161,7 +163,7 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
                                     static_cast<std::size_t>(size));
   mask_targets(segmentations, regions.foreground_boxes, size, targets.data());
   at::Tensor selected;
-  step.losses.push_back({"loss_mask", mask_loss(logits, regions.foreground_class, targets, &selected)});
+  step.losses.push_back({"loss_mask", mask_loss(logits, regions.foreground_class, targets, &selected) * share});
   const at::Tensor host = selected.contiguous();
   const MaskMetrics metrics = mask_metrics({host.data_ptr<float>(), targets.size()}, targets);
   step.metrics["mask_rcnn/accuracy"] = metrics.accuracy;
@@ -199,6 +201,7 @@ void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense
       }
     }
   }
+  const double share = this->share(static_cast<double>(rows.size()));
   if (rows.empty()) {
     step.metrics["kpts_num_skipped_batches"] = 1;
     step.losses.push_back({"loss_keypoint", (logits.defined() ? logits : dense.roi_features[0]).sum() * 0});
@@ -207,7 +210,7 @@ void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense
   const std::int64_t map_cells = logits.size(2) * logits.size(3);
   const at::Tensor maps = logits.reshape({-1, map_cells}).index_select(0, to_tensor(rows));
   const at::Tensor sum = at::cross_entropy_loss(maps, to_tensor(cells), {}, at::Reduction::Sum);
-  double normaliser = static_cast<double>(rows.size());
+  double normaliser = static_cast<double>(rows.size()) / share;
   if (!head.normalize_loss_by_visible_keypoints) {
     normaliser = static_cast<double>(head.num_keypoints) * config_.model.roi_heads.batch_size_per_image *
                  config_.model.roi_heads.positive_fraction * static_cast<double>(batch.size());

@@ -90,21 +90,26 @@ void log_model(const TrainableRcnn& model) {
 }
 
 int evaluate_only(const Config& config, bool exact) {
+  if (!distributed::is_main()) return std::stoi(distributed::wait_for_main("evaluation", ""));
   if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; nothing to evaluate on");
   TrainableRcnn model(config, 0);
   load_model_weights(config.model.weights, model, {});
-  return verify(config, evaluate_model(config, model, nullptr, exact));
+  const int status = verify(config, evaluate_model(config, model, nullptr, exact));
+  distributed::wait_for_main("evaluation", std::to_string(status));
+  return status;
 }
 
 int train(const Config& config, const TrainingRunOptions& options) {
   Trainer trainer(config, options.resume, options.exact);
-  save_class_list(join_path(config.output_dir, "classes.json"),
-                  {trainer.dataset().class_names, trainer.dataset().category_ids});
-  log_model(trainer.model());
+  if (distributed::is_main()) {
+    save_class_list(join_path(config.output_dir, "classes.json"),
+                    {trainer.dataset().class_names, trainer.dataset().category_ids});
+    log_model(trainer.model());
+  }
   const auto metrics = std::make_shared<EvaluationRecord>();
-  trainer.add_hook(make_writer_hook(metrics));
+  if (distributed::is_main()) trainer.add_hook(make_writer_hook(metrics));
   if (config.test.precise_bn.enabled) trainer.add_hook(make_precise_bn_hook());
-  trainer.add_hook(make_checkpoint_hook());
+  if (distributed::is_main()) trainer.add_hook(make_checkpoint_hook());
   if (std::getenv("PERF_ONLY") == nullptr) {
     trainer.add_hook(make_evaluation_hook(metrics));
   } else {
@@ -117,7 +122,7 @@ int train(const Config& config, const TrainingRunOptions& options) {
              trainer.next_iteration() - 1);
     return 0;
   }
-  return verify(config, metrics->metrics);
+  return distributed::is_main() ? verify(config, metrics->metrics) : 0;
 }
 
 }  // namespace
@@ -126,11 +131,16 @@ int run_training(const Config& given, const TrainingRunOptions& options) {
   check_training_supported(given);
   keep_freed_memory();
   use_compute_threads();
-  const Config config = scale_for_world_size(given, 1);
+  distributed::start(options.place);
+  if (!distributed::is_main()) set_console_log_level(LogLevel::warning);
+  distributed::check_same("the version", environment_facts().front().second);
+  distributed::check_same("the config", distributed::hash_text(dump_config(given)));
+  const Config config = scale_for_world_size(given, distributed::world_size());
   std::optional<FolderLock> lock;
-  if (!options.eval_only) lock.emplace(config.output_dir, "a training (OUTPUT_DIR)");
-  set_up_output(config, options);
+  if (!options.eval_only && distributed::is_main()) lock.emplace(config.output_dir, "a training (OUTPUT_DIR)");
+  if (distributed::is_main()) set_up_output(config, options);
   const int status = options.eval_only ? evaluate_only(config, options.exact) : train(config, options);
+  distributed::stop();
   close_log_file();
   return status;
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "fastermask/config/config.h"
+#include "fastermask/training/distributed.h"
 
 namespace fastermask {
 
@@ -12,6 +13,7 @@ struct TrainingRunOptions {
   bool eval_only = false;
   bool exact = false;       // no Winograd convolutions
   std::string config_file;  // as given, for the log
+  RankPlace place{};        // among the processes of the training
 };
 
 // Trains (or with eval_only evaluates MODEL.WEIGHTS), writing to OUTPUT_DIR: config.yaml, log.txt, metrics.json,

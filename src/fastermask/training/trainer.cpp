@@ -13,9 +13,11 @@
 #include "fastermask/base/text.h"
 #include "fastermask/data/catalog.h"
 #include "fastermask/training/debug_dump.h"
+#include "fastermask/training/distributed.h"
 #include "fastermask/training/frozen_init.h"
 #include "fastermask/training/guard.h"
 #include "fastermask/training/memory.h"
+#include "fastermask/training/process_group.h"
 #include "fastermask/training/schedule.h"
 
 namespace fastermask {
@@ -61,11 +63,12 @@ Trainer::Trainer(const Config& config, bool resume, bool exact) : config_(config
     fail<ConfigError>("config: DATASETS.TRAIN is empty; name a data set or an ANNOTATIONS.json:IMAGE_FOLDER pair");
   }
   seed_ = config.seed >= 0 ? static_cast<std::uint64_t>(config.seed) : std::random_device()();
+  seed_ = std::stoull(distributed::from_main("seed", std::to_string(seed_)));
   dataset_ = load_datasets(config.datasets.train, training_filter(config));
   check_classes(config, *dataset_);
   model_ = std::make_unique<TrainableRcnn>(config, seed_);
   model_->set_winograd(!exact);
-  check_checkpoint_folder(config.output_dir, *model_);
+  if (distributed::is_main()) check_checkpoint_folder(config.output_dir, *model_);
   optimizer_ = make_optimizer(model_->parameters(), config.solver);
   const PrecisionPlan plan = precision_plan(config);
   if (plan.precision != Precision::f32) {
@@ -83,6 +86,65 @@ Trainer::Trainer(const Config& config, bool resume, bool exact) : config_(config
     if (config.model.weights.empty()) balance_frozen_norms(*model_);
     if (ema_ != nullptr) ema_->load_state(model_->parameters().state());
   }
+  check_ranks_agree();
+  if (distributed::world_size() > 1) reducer_ = std::make_unique<GradientReducer>(model_->parameters());
+}
+
+Trainer::~Trainer() = default;
+
+// Ranks that read other pictures, or other weights, would train nonsense together.
+void Trainer::check_ranks_agree() {
+  if (distributed::world_size() == 1) return;
+  std::string data = fmt::format("{} {}", dataset_->name, dataset_->records.size());
+  for (const ImageRecord& record : dataset_->records) {
+    data += fmt::format(";{} {} {} {}", record.id, record.width, record.height, record.annotation_count);
+  }
+  distributed::check_same("the data set", distributed::hash_text(data));
+  distributed::check_same("the iteration to begin with", std::to_string(next_iteration_));
+  double total = 0;
+  for (const StoredParameter& stored : model_->parameters().all())
+    total += stored.tensor.detach().to(at::kDouble).abs().sum().item<double>();
+  distributed::check_same("the sum of all weights", fmt::format("{:.10g}", total));
+}
+
+void Trainer::set_stage(const char* stage) {
+  stage_ = stage;
+  if (distributed::world_size() > 1) distributed::set_stage(fmt::format("iteration {}: {}", next_iteration_, stage));
+}
+
+// SIGTERM may come to some ranks a step earlier than to others.
+bool Trainer::all_ranks_stop() const {
+  if (distributed::world_size() == 1) return stop_requested();
+  std::vector<double> stop = {stop_requested() ? 1.0 : 0.0};
+  distributed::maximum(stop);
+  return stop[0] > 0;
+}
+
+// Pads the pictures to the size of the largest batch of all ranks, as one process with all the pictures would: what lies
+// around a picture has its effect on the network's borders.
+void Trainer::match_padding(Batch& batch) const {
+  if (distributed::world_size() == 1) return;
+  std::vector<double> size = {static_cast<double>(batch.height), static_cast<double>(batch.width)};
+  distributed::maximum(size);
+  const int height = static_cast<int>(size[0]), width = static_cast<int>(size[1]);
+  if (height == batch.height && width == batch.width) return;
+  at::Tensor padded = at::zeros({batch.size(), height, width, 3}, at::TensorOptions(at::kFloat));
+  const at::Tensor images =
+      at::from_blob(batch.images.data(), {batch.size(), batch.height, batch.width, 3}, at::TensorOptions(at::kFloat));
+  padded.slice(1, 0, batch.height).slice(2, 0, batch.width).copy_(images);
+  batch.images.assign(padded.data_ptr<float>(), padded.data_ptr<float>() + padded.numel());
+  batch.height = height;
+  batch.width = width;
+}
+
+// The weights are those of the last whole step: an update needs the gradients of all ranks. Running statistics of batch
+// norms are not, hence such models go on from their last checkpoint.
+void Trainer::save_after_loss_of_a_rank() {
+  if (!distributed::is_main() || next_iteration_ == first_iteration_) return;
+  for (const std::string& norm : {config_.model.resnets.norm, config_.model.fpn.norm}) {
+    if (norm != "FrozenBN" && norm.find("BN") != std::string::npos) return;
+  }
+  save(fmt::format("model_{:07}", next_iteration_ - 1));
 }
 
 void Trainer::take(const ResumePoint& point) {
@@ -98,6 +160,7 @@ void Trainer::request_stop() { g_stop_requested = true; }
 bool Trainer::stop_requested() { return g_stop_requested; }
 
 void Trainer::save(const std::string& name) {
+  if (!distributed::is_main()) return;
   ResumePoint point;
   point.next_iteration = next_iteration_;
   point.seed = seed_;
@@ -132,11 +195,22 @@ void Trainer::train() {
 
 // The steps from next_iteration_ on.
 void Trainer::train_from_here() {
-  LoaderOptions options = make_training_loader_options(config_, model_->network().size_divisibility, seed_);
+  LoaderOptions options = make_training_loader_options(config_, model_->network().size_divisibility, seed_,
+                                                       distributed::rank(), distributed::world_size());
   options.batch_size /= config_.solver.accumulate;
   TrainingLoader loader(dataset_, options, next_iteration_ * config_.solver.accumulate);
-  while (!finished() && !stop_requested()) {
-    const StepRecord record = run_step(loader);
+  while (!finished()) {
+    StepRecord record;
+    try {
+      if (all_ranks_stop()) break;
+      record = run_step(loader);
+    } catch (const std::exception& error) {
+      const std::string lost = distributed::lost_ranks();
+      if (lost.empty()) throw;
+      save_after_loss_of_a_rank();
+      fail("training: iteration {}: rank {}, in the {}: {}{}", next_iteration_, distributed::rank(), stage_,
+           error.what(), lost);
+    }
     ++next_iteration_;
     for (auto& hook : hooks_) hook->after_step(*this, record);
   }
@@ -164,7 +238,7 @@ void Trainer::roll_back() {
 // One step: gradients of one batch, or of several in turn with SOLVER.ACCUMULATE, and an update.
 StepRecord Trainer::run_step(TrainingLoader& loader) {
   Batch batch;
-  stage_ = "loading";
+  set_stage("loading");
   try {
     return run_step(loader, batch);
   } catch (const std::exception& error) {
@@ -187,13 +261,14 @@ StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
   optimizer_->zero_grad();
   for (int part = 0; part < config_.solver.accumulate; ++part) {
     const auto waiting = std::chrono::steady_clock::now();
-    stage_ = "loading";
+    set_stage("loading");
     batch = loader.next();
+    match_padding(batch);
     record.data_seconds += seconds_since(waiting);
     compute_gradients(batch, part, record);
   }
   const auto updating = std::chrono::steady_clock::now();
-  stage_ = "optimiser's step";
+  set_stage("optimiser's step");
   record.learning_rate = learning_rate(config_.solver, record.iteration) * rate_factor_;
   if (scaler_ != nullptr) record.loss_scale = scaler_->scale();
   record.skipped = gradients_overflow(batch, record);
@@ -210,10 +285,12 @@ StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
 void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record) {
   const int parts = config_.solver.accumulate;
   const auto forward = std::chrono::steady_clock::now();
-  stage_ = "forward pass";
+  set_stage("forward pass");
   StepContext context;
   context.iteration = record.iteration * parts + part;
   context.seed = seed_;
+  context.first_image = distributed::rank();
+  context.image_step = distributed::world_size();
   std::optional<DebugDump> debug;
   if (config_.debug_mode != 0) debug.emplace(*model_);
   StepLosses step;
@@ -225,22 +302,29 @@ void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record
   at::Tensor total = step.total();
   if (parts > 1) total = total / parts;
   if (part == 0) record.losses.clear();
+  // Means over the ranks, as the reference's comm.reduce_dict.
+  std::vector<double> values;
+  for (const NamedLoss& loss : step.losses) values.push_back(loss.value.item<double>() / distributed::world_size());
+  values.push_back(total.item<double>() / distributed::world_size());
+  distributed::sum(values);
   for (std::size_t i = 0; i < step.losses.size(); ++i) {
-    const double value = step.losses[i].value.item<double>() / parts;
+    const double value = values[i] / parts;
     if (part == 0) {
       record.losses.emplace_back(step.losses[i].name, value);
     } else {
       record.losses[i].second += value;
     }
   }
-  record.total_loss += total.item<double>();
+  record.total_loss += values.back();
   for (const auto& [name, value] : step.metrics) record.metrics[name] += value / parts;
   record.forward_seconds += seconds_since(forward);
   if (!std::isfinite(record.total_loss)) report_divergence(batch, context.iteration, describe_losses(record));
 
   const auto backward = std::chrono::steady_clock::now();
-  stage_ = "backward pass";
-  (scaler_ == nullptr ? total : total * scaler_->scale()).backward();
+  set_stage("backward pass");
+  if (scaler_ != nullptr) total = total * scaler_->scale();
+  if (reducer_ != nullptr && part + 1 == parts) reducer_->expect(total);
+  total.backward();
   if (debug) debug->write(config_.output_dir, context.iteration);
   record.backward_seconds += seconds_since(backward);
 }
@@ -269,7 +353,8 @@ bool Trainer::gradients_overflow(const Batch& last_batch, const StepRecord& reco
 void Trainer::report_divergence(const Batch& batch, std::int64_t context_iteration, const std::string& what) {
   const RecordedStep step{batch, context_iteration, seed_};
   std::string replay;
-  const std::string path = join_path(config_.output_dir, fmt::format("replay_{:07}.pth", next_iteration_));
+  const std::string of_rank = distributed::is_main() ? "" : fmt::format("_rank{}", distributed::rank());
+  const std::string path = join_path(config_.output_dir, fmt::format("replay_{:07}{}.pth", next_iteration_, of_rank));
   try {
     save_replay(path, *model_, step);
     replay = fmt::format("\nThe step is in {0}: 'fastermask train --replay {0}' runs it again", path);

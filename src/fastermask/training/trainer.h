@@ -35,6 +35,7 @@ struct StepRecord {
   double step_seconds = 0;    // the whole iteration, data included, hooks not
 };
 
+class GradientReducer;
 class Trainer;
 
 // Something that happens around the steps: logging, saving, evaluating. Hooks run in the order they were added.
@@ -61,6 +62,7 @@ class Trainer {
   // checkpoint in OUTPUT_DIR, if there is one. Throws ConfigError, DataError, WeightsError.
   // `exact` keeps Winograd's convolutions out (TorchGraphExecutor::set_winograd).
   Trainer(const Config& config, bool resume, bool exact = false);
+  ~Trainer();
 
   void add_hook(std::unique_ptr<TrainerHook> hook) { hooks_.push_back(std::move(hook)); }
 
@@ -94,6 +96,11 @@ class Trainer {
 
  private:
   void train_from_here();
+  bool all_ranks_stop() const;
+  void match_padding(Batch& batch) const;
+  void set_stage(const char* stage);
+  void save_after_loss_of_a_rank();
+  void check_ranks_agree();
   StepRecord run_step(TrainingLoader& loader);
   StepRecord run_step(TrainingLoader& loader, Batch& batch);
   void compute_gradients(const Batch& batch, int part, StepRecord& record);
@@ -118,6 +125,7 @@ class Trainer {
   std::unique_ptr<LossScaler> scaler_;  // null unless the precision is mixed
   double rate_factor_ = 1;              // halved by every rollback
   PickleValue hook_states_;
+  std::unique_ptr<GradientReducer> reducer_;  // null for one process
 };
 
 }  // namespace fastermask

@@ -1,0 +1,67 @@
+// One training on several processes, on LibTorch's own engine: c10d's TCPStore (who is there, and what each is doing)
+// and ProcessGroupGloo (sums over processes). Free of LibTorch, for the command line and the hooks. Everything here is
+// for one process a no-op, or what a single process would give.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fastermask {
+
+// This process among those of a training.
+struct RankPlace {
+  int rank = 0;
+  int world_size = 1;
+  int local_rank = 0;  // among those of this machine
+  int local_size = 1;
+  std::string address = "127.0.0.1";  // where rank 0 listens
+  int port = 23333;
+  double timeout_seconds = 300;  // of every collective; FASTERMASK_TIMEOUT
+};
+
+// The place a launcher (ours, torchrun, mpirun, srun) gave this process in its environment: RANK, WORLD_SIZE, LOCAL_RANK
+// and LOCAL_WORLD_SIZE; OMPI_COMM_WORLD_*; PMI_*; SLURM_*. False when there is none. Address and port are taken
+// from MASTER_ADDR and MASTER_PORT and otherwise stay. Throws UsageError for values that make no sense.
+bool place_from_environment(RankPlace& place);
+
+namespace distributed {
+
+// Joins the others; until the time-out it waits for all, then throws Error naming the missing ranks.
+void start(const RankPlace& place);
+
+// Leaves. Without it, at the end of the process, the others would report this rank as lost.
+void stop();
+
+int rank();
+int world_size();
+inline bool is_main() { return rank() == 0; }
+
+// Tells the others what this rank does, for their messages should it be lost: "iteration 12: forward pass".
+void set_stage(const std::string& stage);
+
+// Throws ConfigError unless `value` is the same on all ranks; `what` ("the config") names it.
+void check_same(const std::string& what, const std::string& value);
+
+// Rank 0's value, on all.
+std::string from_main(const std::string& what, const std::string& value);
+
+// Sums, or largest values, over the ranks, in place. Throw Error naming a rank that does not answer and its last stage.
+void sum(std::vector<double>& values);
+void maximum(std::vector<double>& values);
+
+// count / (mean of count over the ranks): losses normalised by this process's count, times this, have the mean over
+// the ranks that one process with all pictures would have. 1 where all counts are 0.
+double share(double count);
+
+// Blocks until rank 0 calls it too with its `value`, which all get; however long that takes, while rank 0 is alive.
+std::string wait_for_main(const std::string& what, const std::string& value);
+
+// "\nLost: rank 2, last seen in ..." for the ranks that no longer give a sign; "" when all do. Takes a few seconds.
+std::string lost_ranks();
+
+// 16 hexadecimal digits (FNV-1a).
+std::string hash_text(const std::string& text);
+
+}  // namespace distributed
+}  // namespace fastermask
