@@ -24,7 +24,7 @@ packages=(
   # the command line, its messages, and spans
   libcli11-dev libspdlog-dev libfmt-dev libmsgsl-dev
   # tests
-  libgtest-dev libgmock-dev
+  libgtest-dev libgmock-dev curl
 )
 
 if [ "${FASTERMASK_SKIP_INSTALL:-0}" = 1 ]; then

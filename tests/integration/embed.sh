@@ -16,7 +16,7 @@ fail() {
 
 [ -e "$build/lib/libfastermask.so" ] || cmake --build "$build" --target fastermask_shared >/dev/null
 cmake --install "$build" --prefix "$work/installed" >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail install; }
-cmake -S "$source/examples/predict_picture" -B "$work/example" -DCMAKE_PREFIX_PATH="$work/installed" \
+cmake -G Ninja -S "$source/examples/predict_picture" -B "$work/example" -DCMAKE_PREFIX_PATH="$work/installed" \
   -DCMAKE_BUILD_TYPE=Release >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "find_package(FasterMask)"; }
 cmake --build "$work/example" >"$work/build.log" 2>&1 || { cat "$work/build.log"; fail "the example does not build"; }
 
