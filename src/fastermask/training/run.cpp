@@ -99,6 +99,19 @@ int evaluate_only(const Config& config, bool exact) {
   return status;
 }
 
+// Batch norms that learn see only what is on their process.
+void warn_of_own_statistics(const Config& config) {
+  if (distributed::world_size() == 1 || !distributed::is_main()) return;
+  for (const std::string& norm : {config.model.resnets.norm, config.model.fpn.norm, config.model.roi_box_head.norm,
+                                  config.model.roi_mask_head.norm}) {
+    if (norm != "BN" && norm != "SyncBN") continue;
+    log_warning(kRun,
+                "Norms of type {} take the statistics of each process's own pictures, not those of the whole batch",
+                norm);
+    return;
+  }
+}
+
 int train(const Config& config, const TrainingRunOptions& options) {
   Trainer trainer(config, options.resume, options.exact);
   if (distributed::is_main()) {
@@ -136,6 +149,7 @@ int run_training(const Config& given, const TrainingRunOptions& options) {
   distributed::check_same("the version", environment_facts().front().second);
   distributed::check_same("the config", distributed::hash_text(dump_config(given)));
   const Config config = scale_for_world_size(given, distributed::world_size());
+  warn_of_own_statistics(config);
   std::optional<FolderLock> lock;
   if (!options.eval_only && distributed::is_main()) lock.emplace(config.output_dir, "a training (OUTPUT_DIR)");
   if (distributed::is_main()) set_up_output(config, options);
