@@ -4,5 +4,6 @@
 
 int main(int argc, char** argv) {
   using namespace fastermask::cli;
-  return run_program("fastermask", "Train models of FasterMask", {add_train_command, add_training_bench_command}, argc, argv);
+  return run_program("fastermask", "Train models of FasterMask", {add_train_command, add_training_bench_command}, argc,
+                     argv);
 }

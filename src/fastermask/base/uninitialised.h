@@ -1,5 +1,5 @@
-// Memory for pictures and batches: vectors of numbers whose resize() leaves new values unset (filling with zeros what is
-// overwritten at once costs as much as moving a picture), and whose large blocks are kept for the next of their size.
+// Memory for pictures and batches: vectors of numbers whose resize() leaves new values unset (filling with zeros what
+// is overwritten at once costs as much as moving a picture), and whose large blocks are kept for the next of their size.
 #pragma once
 
 #include <cstddef>

@@ -122,7 +122,8 @@ void add_train_command(CLI::App& app) {
   command->add_option("--machine-rank", options->machine_rank, "this machine's number, from 0");
   command->add_option("--master-addr", options->master_addr, "address of machine 0");
   command->add_option("--master-port", options->master_port, "port on machine 0");
-  command->add_option("--dist-url", options->dist_url, "tcp://HOST:PORT in the place of --master-addr and --master-port");
+  command->add_option("--dist-url", options->dist_url,
+                      "tcp://HOST:PORT in the place of --master-addr and --master-port");
   command->add_option("--max-restarts", options->max_restarts,
                       "with several processes: start again from the last checkpoint when one is lost, so many times")
       ->check(CLI::NonNegativeNumber);

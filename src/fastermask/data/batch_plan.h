@@ -20,8 +20,8 @@ struct BatchSlot {
 using BatchPlan = std::vector<BatchSlot>;
 
 // Deals the stream of a sampler into batches: as it comes, or in two piles (wide and other images), a batch as soon as
-// a pile is full. With several ranks that is the batch of them all, of which rank r of W gets images r, r + W, ...: the
-// same batches, however many ranks there are. detectron2 data/common.py AspectRatioGroupedDataset. To begin at iteration k, call next() k times.
+// a pile is full (detectron2 data/common.py AspectRatioGroupedDataset). With several ranks it is the batch of them all,
+// of which rank r of W gets images r, r + W, ... To begin at iteration k, call next() k times.
 class BatchPlanner {
  public:
   BatchPlanner(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const SampleStream> sampler, int batch_size,

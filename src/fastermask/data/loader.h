@@ -40,7 +40,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   bool shuffle = true;          // off: file order
   bool aspect_grouping = true;  // batches of only wide (w > h) or only other images
-  int rank = 0;                 // this process among world_size: takes images rank, rank + world_size, ... of each global batch
+  int rank = 0;                 // of world_size processes: takes images rank, rank + world_size, ... of each batch
   int world_size = 1;
   int size_divisibility = 32;
   ImageSize fixed_size;  // not 0: pad every batch to this size (INPUT.FIX_SHAPE); larger images are an error

@@ -15,8 +15,8 @@ Image resize_bilinear(const Image& source, ImageSize size);
 // Throws Error also when the part is empty or does not lie in `size`.
 Image resize_bilinear_part(const Image& source, ImageSize size, int y0, int x0, ImageSize part);
 
-// resize_bilinear_part(source, size, y0, x0, part) with left and right exchanged afterwards, at no cost of its own where
-// the width changes.
+// resize_bilinear_part(source, size, y0, x0, part) with left and right exchanged afterwards, at no cost of its own
+// where the width changes.
 Image resize_bilinear_mirrored(const Image& source, ImageSize size, int y0, int x0, ImageSize part);
 
 // A copy of that part of an image, in which it must lie (Error otherwise).

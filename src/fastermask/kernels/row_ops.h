@@ -44,8 +44,8 @@ FASTERMASK_DECLARE_COPIES(
     void resize_row(const std::uint8_t* row, int channels, const std::int32_t* starts, const std::int32_t* coefficients,
                     int taps, int width, std::uint8_t* out);
 
-    // The same for `count` rows at once (any number; four share the look-ups of weights), none of whose sums is negative
-    // or above a byte: coefficients are at least 0 and add up to 1. channels is 3 or 4.
+    // The same for `count` rows at once (any number; four share the look-ups of weights), none of whose sums is
+    // negative or above a byte: coefficients are at least 0 and add up to 1. channels is 3 or 4.
     void resize_rows(const std::uint8_t* const* rows, int count, int channels, const std::int32_t* starts,
                      const std::int32_t* coefficients, int taps, int width, std::uint8_t* const* out);
 
@@ -53,8 +53,8 @@ FASTERMASK_DECLARE_COPIES(
     void resize_column(const std::uint8_t* const* rows, const std::int32_t* coefficients, int taps, std::ptrdiff_t n,
                        std::uint8_t* out);
 
-    // out[i] = (in[i] - mean[i % 3]) / deviation[i % 3], i < n. mean and deviation hold their three values sixteen times
-    // over (kNormalisePattern).
+    // out[i] = (in[i] - mean[i % 3]) / deviation[i % 3], i < n. mean and deviation hold their three values sixteen
+    // times over (kNormalisePattern).
     void normalise_row(const std::uint8_t* in, std::ptrdiff_t n, const float* mean, const float* deviation, float* out);
 
     // Sum over i < n of a[i] * b[i], in sixteen partial sums: the same bits on every instruction set.

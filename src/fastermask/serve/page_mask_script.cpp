@@ -24,7 +24,8 @@ function class_colour(index) {
 const channels = colour => [1, 3, 5].map(i => parseInt(colour.slice(i, i + 2), 16));
 
 function wants_dark_text(colour) {
-  const [r, g, b] = channels(colour).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const light = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const [r, g, b] = channels(colour).map(v => light(v / 255));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179;
 }
 
@@ -89,8 +90,8 @@ function paint_mask(mask, colour) {
   return canvas;
 }
 
-// Draws the picture, `scale` times as large, and its instances; `chosen`, one of them, stands out. Lines and letters have
-// the same size on the screen whatever the picture's.
+// Draws the picture, `scale` times as large, and its instances; `chosen`, one of them, stands out. Lines and letters
+// have the same size on the screen whatever the picture's.
 function draw_picture(canvas, picture, instances, options, chosen, scale = 1) {
   canvas.width = picture.width * scale;
   canvas.height = picture.height * scale;

@@ -90,6 +90,12 @@ const std::vector<PillowPicture>& pillow_pictures() {
   return pictures;
 }
 
+// Whether the format is lossless: then the pixels are those given to Pillow, however the library packs them.
+bool keeps_every_pixel(const std::string& name) {
+  const bool is_webp = name.substr(name.rfind('.')) == ".webp";
+  return name.substr(name.rfind('.')) == ".png" || (is_webp && name.compare(0, 5, "lossy") != 0);
+}
+
 TEST(ImageFormats, EveryKindDecodesToPillowsBytes) {
   const std::vector<FormatFile> files = all_format_files();
   ASSERT_EQ(files.size(), pillow_pictures().size());
@@ -100,16 +106,16 @@ TEST(ImageFormats, EveryKindDecodesToPillowsBytes) {
     const Image image = decode_image(files[i].bytes, files[i].name, PixelFormat::rgb);
     EXPECT_EQ(image.size(), expected.size) << files[i].name;
     EXPECT_EQ(decode_image_header(files[i].bytes, files[i].name).size, expected.size) << files[i].name;
-    if (fnv_hash(files[i].bytes.data(), files[i].bytes.size()) != expected.file_hash) {
+    if (!keeps_every_pixel(files[i].name) &&
+        fnv_hash(files[i].bytes.data(), files[i].bytes.size()) != expected.file_hash) {
       other_files.push_back(files[i].name);
       continue;
     }
     EXPECT_EQ(fnv_hash(image.pixels.data(), image.pixels.size()), expected.rgb_hash) << files[i].name;
   }
-  // Another version of libwebp, libpng or zlib may pack the same pixels otherwise; the comparison then needs new
-  // hashes.
+  // Another version of libjpeg or libwebp may lose other bits of the same pixels; the comparison then needs new hashes.
   if (!other_files.empty())
-    GTEST_SKIP() << other_files.size() << " files are not the recorded ones: " << other_files[0];
+    GTEST_SKIP() << other_files.size() << " lossy files are not the recorded ones: " << other_files[0];
 }
 
 TEST(ImageFormats, TheChannelOrdersAgree) {
