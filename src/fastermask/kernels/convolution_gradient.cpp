@@ -1,9 +1,11 @@
-// Nine matrix products, one a kernel position, whose depth is the pixels: both operands are cut into panels of 16
-// channels, with a border of zeros around the rows, so that a position is no more than an offset into the input's
-// panels. Some rows at a time, so that the panels stay in the nearest caches.
+// The weight's gradient in Winograd's domain (arXiv:1509.09308, section 4.1's transforms read backwards): the input's
+// windows and the output gradient's tiles are transformed, 36 matrix products sum over the tiles, and the sums are
+// transformed to the nine kernel positions once, at the end. Some tiles at a time, so that what the products read stays
+// in the caches.
 #include "fastermask/kernels/convolution_gradient.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -11,116 +13,103 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/aligned_floats.h"
-#include "fastermask/kernels/panel_product.h"
+#include "fastermask/kernels/convolution_blocks.h"
+#include "fastermask/kernels/winograd_kernel.h"
+#include "fastermask/kernels/winograd_tile.h"
 
 namespace fastermask {
 namespace {
 
+static_assert(kPanelWidth == kWinogradChannels, "a panel is what the transforms lay down together");
+
+constexpr std::int64_t kTilesAtOnce = 192;  // depth of a product: both its panels fit a first-level cache
 constexpr int kPositions = 9;
-constexpr int kWantedDepth = 256;  // pixels of a product: both panels together fill a first-level cache
-
-int panels_of_channels(int channels) { return (channels + kPanelWidth - 1) / kPanelWidth; }
-
-// Pixels of one row, cut into panels: pixel x of panel p goes to panels + p * panel_stride + x * kPanelWidth. Channels
-// beyond the last are zero; a null row is all zeros.
-void cut_row(const float* row, int width, int channels, float* panels, std::ptrdiff_t panel_stride) {
-  const int count = panels_of_channels(channels);
-  for (int p = 0; p < count; ++p) {
-    float* out = panels + p * panel_stride;
-    if (row == nullptr) {
-      std::memset(out, 0, static_cast<std::size_t>(width) * kPanelWidth * sizeof(float));
-      continue;
-    }
-    const int present = std::min(kPanelWidth, channels - p * kPanelWidth);
-    const float* in = row + static_cast<std::ptrdiff_t>(p) * kPanelWidth;
-    for (int x = 0; x < width; ++x, in += channels, out += kPanelWidth) {
-      if (present == kPanelWidth) {
-        std::memcpy(out, in, kPanelWidth * sizeof(float));
-      } else {
-        for (int i = 0; i < kPanelWidth; ++i) out[i] = i < present ? in[i] : 0.0f;
-      }
-    }
-  }
-}
+// Added to a matrix's size, so that the 36 values of a pixel do not fall into the same cache set.
+constexpr std::ptrdiff_t kMatrixPad = 5 * 16;
 
 class WeightGradient {
  public:
   WeightGradient(const WeightGradientCall& call, Isa isa)
       : call_(call),
         ops_(panel_ops(isa)),
-        in_panels_(panels_of_channels(call.in_channels)),
-        out_panels_(panels_of_channels(call.out_channels)),
-        padded_width_(call.width + 2),
-        rows_at_once_(std::min(std::max(kWantedDepth / padded_width_, 1), call.height)),
-        input_stride_(static_cast<std::ptrdiff_t>(rows_at_once_ + 2) * padded_width_ * kPanelWidth),
-        gradient_stride_(static_cast<std::ptrdiff_t>(rows_at_once_) * padded_width_ * kPanelWidth),
-        input_(static_cast<std::size_t>(in_panels_ * input_stride_)),
-        gradient_(static_cast<std::size_t>(out_panels_ * gradient_stride_)),
-        sums_(static_cast<std::size_t>(kPositions) * static_cast<std::size_t>(out_panels_ * in_panels_) * kPanelWidth *
-              kPanelWidth) {}
+        input_transform_(FASTERMASK_PICK_COPY(winograd_input, isa)),
+        gradient_transform_(FASTERMASK_PICK_COPY(winograd_gradient, isa)),
+        kernel_gradients_(FASTERMASK_PICK_COPY(winograd_kernel_gradients, isa)),
+        in_panels_(panels_of(call.in_channels)),
+        out_panels_(panels_of(call.out_channels)),
+        down_((call.height + kWinogradTile - 1) / kWinogradTile),
+        across_((call.width + kWinogradTile - 1) / kWinogradTile),
+        tiles_(call.batch * down_ * across_),
+        panel_stride_(std::min(kTilesAtOnce, tiles_) * kPanelWidth),
+        input_matrix_(in_panels_ * panel_stride_ + kMatrixPad),
+        gradient_matrix_(out_panels_ * panel_stride_ + kMatrixPad),
+        zeros_(static_cast<std::size_t>(std::max(call.in_channels, call.out_channels))),
+        input_(static_cast<std::size_t>(kWinogradMatrices * input_matrix_)),
+        gradient_(static_cast<std::size_t>(kWinogradMatrices * gradient_matrix_)),
+        sums_(static_cast<std::size_t>(kWinogradMatrices) *
+              static_cast<std::size_t>(out_panels_ * in_panels_ * kPanelWidth * kPanelWidth)) {
+    std::memset(zeros_.data(), 0, zeros_.size() * sizeof(float));
+  }
 
   void run() {
-    std::memset(sums_.data(), 0, sums_.size() * sizeof(float));
-    for (int image = 0; image < call_.batch; ++image) {
-      for (int first = 0; first < call_.height; first += rows_at_once_) {
-        const int rows = std::min(rows_at_once_, call_.height - first);
-        cut(image, first, rows);
-        multiply(rows);
-      }
+    for (std::int64_t first = 0; first < tiles_; first += kTilesAtOnce) {
+      const std::int64_t count = std::min(kTilesAtOnce, tiles_ - first);
+      transform(first, count);
+      multiply(count, first > 0);
     }
-    arrange();
+    finish();
   }
 
  private:
-  // Cuts output rows first .. first + rows and the input rows they see.
-  void cut(int image, int first, int rows) {
-    const std::ptrdiff_t image_row = static_cast<std::ptrdiff_t>(image) * call_.height;
-    const std::ptrdiff_t row_floats = static_cast<std::ptrdiff_t>(padded_width_) * kPanelWidth;
-    const std::int64_t input_rows = rows + 2;
-    parallel_for(0, input_rows + rows, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        if (i < input_rows) {
-          const std::ptrdiff_t y = first + i - 1;
-          const bool inside = y >= 0 && y < call_.height;
-          const float* row = call_.input + (image_row + y) * call_.width * call_.in_channels;
-          float* panels = input_.data() + i * row_floats;
-          clear_border(panels, input_stride_, in_panels_, 0);
-          clear_border(panels, input_stride_, in_panels_, padded_width_ - 1);
-          cut_row(inside ? row : nullptr, call_.width, call_.in_channels, panels + kPanelWidth, input_stride_);
-        } else {
-          const std::ptrdiff_t y = i - input_rows;
-          const float* row = call_.output_gradient + (image_row + first + y) * call_.width * call_.out_channels;
-          float* panels = gradient_.data() + y * row_floats;
-          cut_row(row, call_.width, call_.out_channels, panels, gradient_stride_);
-          clear_border(panels, gradient_stride_, out_panels_, padded_width_ - 2);
-          clear_border(panels, gradient_stride_, out_panels_, padded_width_ - 1);
+  // Pixel (y, x) of an image, or zeros outside it.
+  const float* pixel(const float* images, int channels, std::int64_t image, std::int64_t y, std::int64_t x) const {
+    if (y < 0 || y >= call_.height || x < 0 || x >= call_.width) return zeros_.data();
+    return images + ((image * call_.height + y) * call_.width + x) * channels;
+  }
+
+  // Fills the panels, [matrix][panel][tile][kPanelWidth], with tiles first .. first + count.
+  void transform(std::int64_t first, std::int64_t count) {
+    parallel_for(0, count, 8, [&](std::int64_t begin, std::int64_t end) {
+      std::array<const float*, kWinogradMatrices> window;
+      std::array<const float*, static_cast<std::size_t>(kWinogradTile) * kWinogradTile> tile;
+      for (std::int64_t t = begin; t < end; ++t) {
+        const std::int64_t image = (first + t) / (down_ * across_);
+        const std::int64_t top = (first + t) / across_ % down_ * kWinogradTile;
+        const std::int64_t left = (first + t) % across_ * kWinogradTile;
+        for (std::size_t i = 0; i < window.size(); ++i) {
+          const auto y = static_cast<std::int64_t>(i) / kWinogradWindow;
+          const auto x = static_cast<std::int64_t>(i) % kWinogradWindow;
+          window[i] = pixel(call_.input, call_.in_channels, image, top + y - 1, left + x - 1);
         }
+        for (std::size_t i = 0; i < tile.size(); ++i) {
+          const auto y = static_cast<std::int64_t>(i) / kWinogradTile;
+          const auto x = static_cast<std::int64_t>(i) % kWinogradTile;
+          tile[i] = pixel(call_.output_gradient, call_.out_channels, image, top + y, left + x);
+        }
+        const std::ptrdiff_t at = t * kPanelWidth;
+        input_transform_(window.data(), call_.in_channels, {input_.data() + at, input_matrix_, panel_stride_});
+        gradient_transform_(tile.data(), call_.out_channels, {gradient_.data() + at, gradient_matrix_, panel_stride_});
       }
     });
   }
 
-  static void clear_border(float* panels, std::ptrdiff_t panel_stride, int count, int x) {
-    for (int p = 0; p < count; ++p) std::fill_n(panels + p * panel_stride + x * kPanelWidth, kPanelWidth, 0.0f);
-  }
-
-  // Adds to the sums, [position][out panel][channel in][kPanelWidth channels out].
-  void multiply(int rows) {
-    const std::int64_t units = static_cast<std::int64_t>(kPositions) * out_panels_;
+  // Makes or adds to the sums, [matrix][panel out][channel in][kPanelWidth channels out].
+  void multiply(std::int64_t tiles, bool accumulate) {
+    const std::int64_t units = static_cast<std::int64_t>(kWinogradMatrices) * out_panels_;
     parallel_for(0, units, 1, [&](std::int64_t begin, std::int64_t end) {
       PanelProduct product;
       product.a_by_depth = true;
       product.a_stride = kPanelWidth;
       product.c_stride = kPanelWidth;
-      product.depth = rows * padded_width_ - 2;  // the last two pixels are border
+      product.rows = kPanelWidth;
+      product.depth = static_cast<int>(tiles);
       product.columns = kPanelWidth;
-      product.accumulate = true;
+      product.accumulate = accumulate;
       for (std::int64_t unit = begin; unit < end; ++unit) {
-        const std::ptrdiff_t position = unit / out_panels_;
-        const std::ptrdiff_t shift = (position / 3 * padded_width_ + position % 3) * kPanelWidth;
-        product.panel = gradient_.data() + unit % out_panels_ * gradient_stride_;
+        const std::int64_t matrix = unit / out_panels_;
+        product.panel = gradient_.data() + matrix * gradient_matrix_ + unit % out_panels_ * panel_stride_;
         for (int p = 0; p < in_panels_; ++p) {
-          product.a = input_.data() + p * input_stride_ + shift;
-          product.rows = std::min(kPanelWidth, call_.in_channels - p * kPanelWidth);
+          product.a = input_.data() + matrix * input_matrix_ + p * panel_stride_;
           product.c = sums_.data() + (unit * in_panels_ + p) * kPanelWidth * kPanelWidth;
           ops_.multiply_panel(product);
         }
@@ -128,30 +117,35 @@ class WeightGradient {
     });
   }
 
-  void arrange() const {
-    parallel_for(0, call_.out_channels, 4, [&](std::int64_t begin, std::int64_t end) {
-      const std::ptrdiff_t position_floats =
-          static_cast<std::ptrdiff_t>(out_panels_) * in_panels_ * kPanelWidth * kPanelWidth;
-      for (std::int64_t k = begin; k < end; ++k) {
-        const float* sums = sums_.data() + k / kPanelWidth * in_panels_ * kPanelWidth * kPanelWidth + k % kPanelWidth;
-        float* out = call_.weight_gradient + k * call_.in_channels * kPositions;
-        for (int c = 0; c < call_.in_channels; ++c) {
-          for (int position = 0; position < kPositions; ++position) {
-            *out++ = sums[position * position_floats + static_cast<std::ptrdiff_t>(c) * kPanelWidth];
-          }
-        }
+  // From the sums to [K, C, 3, 3].
+  void finish() const {
+    const std::ptrdiff_t block = static_cast<std::ptrdiff_t>(kPanelWidth) * kPanelWidth;
+    const std::ptrdiff_t blocks = static_cast<std::ptrdiff_t>(out_panels_) * in_panels_;
+    parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t out = i / in_panels_ * kPanelWidth;
+        const std::int64_t in = i % in_panels_ * kPanelWidth;
+        kernel_gradients_(sums_.data() + i * block, blocks * block,
+                          call_.weight_gradient + (out * call_.in_channels + in) * kPositions,
+                          static_cast<std::ptrdiff_t>(call_.in_channels) * kPositions);
       }
     });
   }
 
   const WeightGradientCall& call_;
   PanelOps ops_;
+  decltype(&generic::winograd_input) input_transform_;
+  decltype(&generic::winograd_gradient) gradient_transform_;
+  decltype(&generic::winograd_kernel_gradients) kernel_gradients_;
   int in_panels_;
   int out_panels_;
-  int padded_width_;
-  int rows_at_once_;
-  std::ptrdiff_t input_stride_;     // floats of an input panel: [rows + 2, padded width, kPanelWidth]
-  std::ptrdiff_t gradient_stride_;  // of a gradient panel: [rows, padded width, kPanelWidth]
+  std::int64_t down_;  // tiles of an image
+  std::int64_t across_;
+  std::int64_t tiles_;  // of all images
+  std::ptrdiff_t panel_stride_;
+  std::ptrdiff_t input_matrix_;
+  std::ptrdiff_t gradient_matrix_;
+  AlignedFloats zeros_;
   AlignedFloats input_;
   AlignedFloats gradient_;
   AlignedFloats sums_;
@@ -160,10 +154,11 @@ class WeightGradient {
 }  // namespace
 
 void convolution_weight_gradient(const WeightGradientCall& call, Isa isa) {
-  FASTERMASK_CHECK(
-      call.batch >= 0 && call.height > 0 && call.width > 0 && call.in_channels > 0 && call.out_channels > 0,
-      "convolution: impossible sizes: {} images of {} x {}, {} to {} channels", call.batch, call.height, call.width,
-      call.in_channels, call.out_channels);
+  FASTERMASK_CHECK(call.batch > 0 && call.height > 0 && call.width > 0 && call.in_channels > 0 &&
+                       call.out_channels > 0 && call.in_channels % kWinogradChannels == 0 &&
+                       call.out_channels % kWinogradChannels == 0,
+                   "convolution: impossible sizes: {} images of {} x {}, {} to {} channels", call.batch, call.height,
+                   call.width, call.in_channels, call.out_channels);
   WeightGradient(call, isa).run();
 }
 

@@ -19,7 +19,9 @@ struct WeightGradientCall {
 };
 
 // Of a 3x3 convolution of stride 1, padding 1: weight_gradient[k][c][ky][kx] is the sum over pixels of
-// output_gradient[y][x][k] * input[y + ky - 1][x + kx - 1][c]. Parallel; equal results for every thread count.
+// output_gradient[y][x][k] * input[y + ky - 1][x + kx - 1][c]. Computed on Winograd's tiles (winograd_tile.h): a quarter
+// of the multiplications, the rounding error of float32 sums times five. C and K are multiples of kWinogradChannels.
+// Parallel; equal results for every thread count. Throws Error on other sizes.
 void convolution_weight_gradient(const WeightGradientCall& call, Isa isa = best_isa());
 
 }  // namespace fastermask

@@ -7,6 +7,7 @@
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/convolution.h"
 #include "fastermask/kernels/convolution_blocks.h"
+#include "fastermask/kernels/winograd_kernel.h"
 #include "fastermask/kernels/winograd_tile.h"
 
 namespace fastermask {
@@ -15,23 +16,6 @@ namespace {
 constexpr std::int64_t kTilesAtOnce = 96;
 // Added to a matrix's size, so that the 36 values of a pixel do not fall into the same cache set.
 constexpr std::ptrdiff_t kMatrixPad = 5 * 16;
-
-// B^T of the kernel's side, G in arXiv:1509.09308, for the points of winograd_tile.h.
-std::array<std::array<double, 3>, 6> kernel_transform() {
-  const double a = kWinogradPointA;
-  const double b = kWinogradPointB;
-  std::array<std::array<double, 3>, 6> g{};
-  const auto row = [](double point, double norm) {
-    return std::array<double, 3>{1 / norm, point / norm, point * point / norm};
-  };
-  g[0] = row(0, a * a * b * b);
-  g[1] = row(a, 2 * a * a * (a * a - b * b));
-  g[2] = row(-a, 2 * a * a * (a * a - b * b));
-  g[3] = row(b, 2 * b * b * (b * b - a * a));
-  g[4] = row(-b, 2 * b * b * (b * b - a * a));
-  g[5] = {0, 0, 1};
-  return g;
-}
 
 // Where the tiles of a batch lie.
 struct TileGrid {
@@ -45,30 +29,12 @@ struct TileGrid {
 
 // [matrix][panel][C][kPanelWidth]
 void PackedConvolution::pack_winograd(const float* weight, float* packed) const {
-  const auto& g = geometry_;
-  const int panels = panels_of(g.out_channels);
-  const auto transform = kernel_transform();
-  const std::ptrdiff_t matrix = panels * panel_floats_;
-  parallel_for(0, g.out_channels, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t k = begin; k < end; ++k) {
-      for (int c = 0; c < g.in_channels; ++c) {
-        const float* filter = weight + (k * g.in_channels + c) * 9;
-        std::array<std::array<double, 3>, 6> half{};
-        for (std::size_t i = 0; i < 6; ++i) {
-          for (std::size_t x = 0; x < 3; ++x) {
-            for (std::size_t y = 0; y < 3; ++y)
-              half[i][x] += transform[i][y] * static_cast<double>(filter[y * 3 + x]);
-          }
-        }
-        float* out = packed + k / kPanelWidth * panel_floats_ + c * kPanelWidth + k % kPanelWidth;
-        for (std::size_t i = 0; i < 6; ++i) {
-          for (std::size_t j = 0; j < 6; ++j) {
-            double sum = 0;
-            for (std::size_t x = 0; x < 3; ++x) sum += half[i][x] * transform[j][x];
-            out[static_cast<std::ptrdiff_t>(i * 6 + j) * matrix] = static_cast<float>(sum);
-          }
-        }
-      }
+  const int panels = panels_of(geometry_.out_channels);
+  const auto pack = FASTERMASK_PICK_COPY(winograd_pack_kernels, isa_);
+  parallel_for(0, panels, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      pack(weight + panel * kPanelWidth * geometry_.in_channels * 9, geometry_.in_channels,
+           packed + panel * panel_floats_, panels * panel_floats_);
     }
   });
 }
@@ -108,7 +74,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
                        : zeros.data();
           }
         }
-        input_transform(pixels.data(), g.in_channels, values + t * g.in_channels, in_matrix);
+        input_transform(pixels.data(), g.in_channels, {values + t * g.in_channels, in_matrix});
       }
       PanelProduct product;
       product.a_stride = g.in_channels;

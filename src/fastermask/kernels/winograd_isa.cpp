@@ -51,9 +51,28 @@ inline void transform_output(const Floats* m, int stride, Floats* out) {
   out[3] = (kA2 * kA) * difference_a + (kB2 * kB) * difference_b + m[5 * stride];
 }
 
+// The six products' gradients from four outputs' (A d).
+inline void transform_gradient(const Floats* d, int stride, Floats* out) {
+  const Floats d0 = d[0], d1 = d[stride], d2 = d[2 * stride], d3 = d[3 * stride];
+  const Floats even_a = d0 + kA2 * d2;
+  const Floats odd_a = kA * d1 + (kA2 * kA) * d3;
+  const Floats even_b = d0 + kB2 * d2;
+  const Floats odd_b = kB * d1 + (kB2 * kB) * d3;
+  out[0] = d0;
+  out[1] = even_a + odd_a;
+  out[2] = even_a - odd_a;
+  out[3] = even_b + odd_b;
+  out[4] = even_b - odd_b;
+  out[5] = d3;
+}
+
+inline float* channel_of(const WinogradValues& values, int channel) {
+  return values.data + channel / kWinogradChannels * values.panel_stride + channel % kWinogradChannels;
+}
+
 }  // namespace
 
-void winograd_input(const float* const* pixels, int channels, float* values, std::ptrdiff_t matrix_stride) {
+void winograd_input(const float* const* pixels, int channels, const WinogradValues& values) {
   for (int c = 0; c < channels; c += kLanes) {
     Floats half[36];  // [column][row]
     for (int x = 0; x < 6; ++x) {
@@ -62,12 +81,31 @@ void winograd_input(const float* const* pixels, int channels, float* values, std
       for (int y = 0; y < 6; ++y) column[y] = load(pixels[y * 6 + x] + c);
       transform_input(column, 1, half + x * 6);
     }
+    float* const data = channel_of(values, c);
     for (int y = 0; y < 6; ++y) {
       Floats row[6];
       transform_input(half + y, 6, row);
-      float* out = values + c + y * 6 * matrix_stride;
 #pragma GCC unroll 6
-      for (int x = 0; x < 6; ++x) store(out + x * matrix_stride, row[x]);
+      for (int x = 0; x < 6; ++x) store(data + (y * 6 + x) * values.matrix_stride, row[x]);
+    }
+  }
+}
+
+void winograd_gradient(const float* const* pixels, int channels, const WinogradValues& values) {
+  for (int c = 0; c < channels; c += kLanes) {
+    Floats half[24];  // [column of the pixels][row]
+    for (int x = 0; x < 4; ++x) {
+      Floats column[4];
+#pragma GCC unroll 4
+      for (int y = 0; y < 4; ++y) column[y] = load(pixels[y * 4 + x] + c);
+      transform_gradient(column, 1, half + x * 6);
+    }
+    float* const data = channel_of(values, c);
+    for (int y = 0; y < 6; ++y) {
+      Floats row[6];
+      transform_gradient(half + y, 6, row);
+#pragma GCC unroll 6
+      for (int x = 0; x < 6; ++x) store(data + (y * 6 + x) * values.matrix_stride, row[x]);
     }
   }
 }

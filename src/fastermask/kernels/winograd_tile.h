@@ -27,10 +27,21 @@ struct WinogradOutput {
   float* const* pixels = nullptr;  // [16], row by row; null: outside the output
 };
 
+// Where the 36 values of a tile lie: value i of channel c at
+// data + i * matrix_stride + c / kWinogradChannels * panel_stride + c % kWinogradChannels.
+struct WinogradValues {
+  float* data = nullptr;
+  std::ptrdiff_t matrix_stride = 0;
+  std::ptrdiff_t panel_stride = kWinogradChannels;  // as it is: all channels side by side
+};
+
 FASTERMASK_DECLARE_COPIES(
-    // One tile's input: `pixels` [36] point at the channels of the window's pixels, row by row; value i of the
-    // transform goes to values + i * matrix_stride.
-    void winograd_input(const float* const* pixels, int channels, float* values, std::ptrdiff_t matrix_stride);
+    // One tile's input: `pixels` [36] point at the channels of the window's pixels, row by row.
+    void winograd_input(const float* const* pixels, int channels, const WinogradValues& values);
+
+    // One tile's gradient: `pixels` [16] point at the channels of the output's gradient, row by row. The transpose of
+    // what winograd_output() does to the products.
+    void winograd_gradient(const float* const* pixels, int channels, const WinogradValues& values);
 
     // One tile's output from its 36 products, products + i * matrix_stride.
     void winograd_output(const float* products, std::ptrdiff_t matrix_stride, const WinogradOutput& output);)
