@@ -7,7 +7,8 @@
 namespace fastermask {
 
 // Allocated memory of `size()` floats, 64-byte aligned; movable. Above a few megabytes it lies on 2 MiB borders and is
-// marked for huge pages: page faults on fresh activations otherwise cost as much as the arithmetic.
+// marked for huge pages, or comes from the shared arena where that is on: page faults on fresh activations otherwise
+// cost as much as the arithmetic.
 class AlignedFloats {
  public:
   AlignedFloats() = default;
@@ -19,6 +20,7 @@ class AlignedFloats {
 
  private:
   struct Free {
+    bool of_arena;  // else of the C library
     void operator()(float* memory) const;
   };
   std::unique_ptr<float[], Free> memory_;

@@ -10,8 +10,8 @@ namespace fastermask {
 
 FASTERMASK_DECLARE_COPIES(
     // Transforms a panel of kernels (G g G^T, in double, rounded once): those of kPanelWidth output channels,
-    // kernels[k * channels * 9 + c * 9 + y * 3 + x], to packed[i * matrix_stride + c * kPanelWidth + k], i < 36. The same
-    // bits on every instruction set.
+    // kernels[k * channels * 9 + c * 9 + y * 3 + x], to packed[i * matrix_stride + c * kPanelWidth + k], i < 36. The
+    // same bits on every instruction set.
     void winograd_pack_kernels(const float* kernels, int channels, float* packed, std::ptrdiff_t matrix_stride);
 
     // The gradients of kPanelWidth x kPanelWidth kernels (G^T d G) from their products' sums,

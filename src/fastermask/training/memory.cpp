@@ -1,14 +1,20 @@
 #include "fastermask/training/memory.h"
 
+#include <ATen/core/Tensor.h>
+#include <c10/core/Allocator.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <new>
 #include <string_view>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/memory_arena.h"
 
 namespace fastermask {
 namespace {
@@ -36,14 +42,58 @@ double available_bytes() {
   return available;
 }
 
+constexpr std::size_t kSmallestLarge = std::size_t{256} << 10;
+
+void free_tensor(void* memory) {
+  MemoryArena* const arena = shared_arena();
+  if (arena == nullptr || !arena->release(memory)) std::free(memory);
+}
+
+// LibTorch's tensors: large ones in the arena, small ones as LibTorch itself has them.
+class TensorAllocator : public at::Allocator {
+ public:
+  at::DataPtr allocate(std::size_t bytes) const override {
+    if (bytes == 0) return {nullptr, at::Device(at::DeviceType::CPU)};
+    void* memory = nullptr;
+    if (bytes >= kSmallestLarge) {
+      memory = shared_arena()->allocate(bytes);
+    } else if (::posix_memalign(&memory, 64, bytes) != 0) {
+      memory = nullptr;
+    }
+    TORCH_CHECK(memory != nullptr, "TensorAllocator: can't allocate memory: you tried to allocate ", bytes, " bytes.");
+    return {memory, memory, &free_tensor, at::Device(at::DeviceType::CPU)};
+  }
+
+  at::DeleterFnPtr raw_deleter() const override { return &free_tensor; }
+};
+
+// Bytes that may lie unused: FASTERMASK_KEEP_MEMORY's gigabytes, else half of the machine's.
+std::size_t most_unused_bytes(const char* wanted) {
+  constexpr double kFew = 4 * kGibibyte;
+  double bytes = std::max(proc_bytes("/proc/meminfo", "MemTotal:") / 2, kFew);
+  if (wanted != nullptr) {
+    char* end = nullptr;
+    const double gibibytes = std::strtod(wanted, &end);
+    if (end == wanted || *end != '\0' || !(gibibytes >= 0) || gibibytes > 1e6)
+      fail("FASTERMASK_KEEP_MEMORY is '{}': gigabytes wanted, such as 4, or 0 to keep none", wanted);
+    bytes = gibibytes * kGibibyte;
+  }
+  return static_cast<std::size_t>(bytes);
+}
+
 }  // namespace
 
 void keep_freed_memory() {
-  const char* wanted = std::getenv("FASTERMASK_KEEP_MEMORY");
-  if (wanted != nullptr && std::string_view(wanted) == "0") return;
+  const std::size_t most_unused = most_unused_bytes(std::getenv("FASTERMASK_KEEP_MEMORY"));
+  if (most_unused == 0) return;
+  // What is not a tensor, above all oneDNN's scratch memory, comes from the C library.
   mallopt(M_MMAP_MAX, 0);         // blocks of any size come from the heap, which can be reused
   mallopt(M_TRIM_THRESHOLD, -1);  // and the heap's top is not given back
   mallopt(M_TOP_PAD, 64 << 20);   // it grows in large steps
+  turn_on_shared_arena(most_unused);
+  static TensorAllocator allocator;
+  constexpr std::uint8_t kAboveOthers = 1;
+  c10::SetAllocator(at::DeviceType::CPU, &allocator, kAboveOthers);
 }
 
 std::string memory_shortage(const std::exception& error) {

@@ -7,8 +7,10 @@
 
 namespace fastermask {
 
-// Makes the C library's allocator keep freed memory for reuse instead of returning it. Call before the first big
-// allocation. $FASTERMASK_KEEP_MEMORY=0 turns it off.
+// Makes LibTorch's large CPU tensors come from the shared arena (base/memory_arena.h), and the C library's allocator
+// keep freed memory for reuse instead of returning it. Call before the first tensor. $FASTERMASK_KEEP_MEMORY: the
+// gigabytes that may lie unused (default: half of the machine's memory), 0 turns it off; throws Error when it is no
+// number.
 void keep_freed_memory();
 
 // When `error` says that memory ran out (std::bad_alloc, LibTorch's allocator): how much was wanted, as far as that is
