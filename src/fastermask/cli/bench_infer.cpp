@@ -21,6 +21,7 @@
 #include "fastermask/detection/box_coding.h"
 #include "fastermask/graph/summary.h"
 #include "fastermask/kernels/convolution.h"
+#include "fastermask/kernels/matrix_peak.h"
 #include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/initial_weights.h"
 #include "fastermask/runtime/input_batch.h"
@@ -60,33 +61,6 @@ double best_of(int count, const std::function<void()>& work) {
   double best = seconds_of(work);
   for (int i = 1; i < count; ++i) best = std::min(best, seconds_of(work));
   return best;
-}
-
-// Floating-point operations a second of matrix products whose operands stay in each core's first-level cache: what the
-// machine gives at most, all threads together.
-double matrix_peak() {
-  const PanelOps ops = panel_ops(best_isa());
-  constexpr int kRows = 48, kDepth = 128, kRounds = 4000;
-  const int columns = ops.panels_at_once * kPanelWidth;
-  const int threads = num_threads();
-  const auto work = [&] {
-    parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
-      float* memory = thread_scratch(static_cast<std::size_t>((kRows + columns) * kDepth + kRows * columns));
-      std::fill_n(memory, (kRows + columns) * kDepth, 0.5f);
-      PanelProduct product;
-      product.panel = memory;
-      product.panel_stride = static_cast<std::ptrdiff_t>(kDepth) * kPanelWidth;
-      product.a = memory + columns * kDepth;
-      product.a_stride = kDepth;
-      product.c = memory + (kRows + columns) * kDepth;
-      product.c_stride = columns;
-      product.rows = kRows;
-      product.depth = kDepth;
-      product.columns = columns;
-      for (int i = 0; i < kRounds; ++i) ops.multiply_panel(product);
-    });
-  };
-  return 2.0 * kRows * kDepth * columns * kRounds * threads / best_of(5, work);
 }
 
 // The two yardsticks of published times: operations a second of a linear layer 1000 x 12544 -> 1024, and of a 3x3

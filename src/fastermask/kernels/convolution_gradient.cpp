@@ -100,17 +100,18 @@ class WeightGradient {
       PanelProduct product;
       product.a_by_depth = true;
       product.a_stride = kPanelWidth;
-      product.c_stride = kPanelWidth;
+      product.c_stride = product.residual_stride = kPanelWidth;
       product.rows = kPanelWidth;
       product.depth = static_cast<int>(tiles);
       product.columns = kPanelWidth;
-      product.accumulate = accumulate;
       for (std::int64_t unit = begin; unit < end; ++unit) {
         const std::int64_t matrix = unit / out_panels_;
         product.panel = gradient_.data() + matrix * gradient_matrix_ + unit % out_panels_ * panel_stride_;
         for (int p = 0; p < in_panels_; ++p) {
           product.a = input_.data() + matrix * input_matrix_ + p * panel_stride_;
           product.c = sums_.data() + (unit * in_panels_ + p) * kPanelWidth * kPanelWidth;
+          // Added at the end rather than started from: a long sum's rounding error is that of its pieces' sums.
+          product.residual = accumulate ? product.c : nullptr;
           ops_.multiply_panel(product);
         }
       }

@@ -42,6 +42,20 @@ bool gives_16_bits(const Layer& layer, Precision precision) {
   }
 }
 
+// What a layer belongs to, for people: by detectron2's names.
+std::string stage_of(const std::string& layer_name) {
+  const std::pair<const char*, const char*> stages[] = {{"backbone.fpn_", "FPN"},
+                                                        {"backbone.", "backbone"},
+                                                        {"proposal_generator.", "RPN head"},
+                                                        {"roi_heads.mask_head", "mask head"},
+                                                        {"roi_heads.keypoint_head", "keypoint head"},
+                                                        {"roi_heads.", "box head"}};
+  for (const auto& [prefix, stage] : stages) {
+    if (layer_name.rfind(prefix, 0) == 0) return stage;
+  }
+  return "other layers";
+}
+
 }  // namespace
 
 TorchGraphExecutor::TorchGraphExecutor(const Graph& graph, const ParameterStore& parameters)
@@ -94,13 +108,21 @@ void TorchGraphExecutor::prepare() {
 
 std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, bool training) {
   prepare();
-  std::vector<at::Tensor> values(graph_->layers.size());
+  std::vector<at::Tensor> values(graph_->layers.size()), outputs(graph_->outputs.size());
   values[0] = precision_ == Precision::half ? round_to_bf16(input) : input;
+  std::vector<std::string> stages(clock_ == nullptr ? 0 : values.size());  // [layer]
+  if (clock_ != nullptr) stages[0] = clock_->current();
   for (std::size_t i = 1; i < graph_->layers.size(); ++i) {
+    if (clock_ != nullptr) enter_stage(i, values, stages);
     values[i] = run_layer(i, values, training);
+    if (clock_ != nullptr) count_work(i, values);
     // A norm that was folded into its convolution gives what that gave.
     if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = round_to_bf16(values[i]);
     if (recorder_ != nullptr && !graph_->layers[i].name.empty()) recorder_->record(graph_->layers[i].name, values[i]);
+    for (std::size_t o = 0; o < outputs.size(); ++o) {
+      if (graph_->outputs[o].layer != static_cast<int>(i)) continue;
+      outputs[o] = clock_ == nullptr ? values[i] : clock_->border(values[i], stages[i]);
+    }
     for (const int source : graph_->layers[i].inputs) {
       if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i))
         values[static_cast<std::size_t>(source)].reset();
@@ -108,10 +130,30 @@ std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, boo
   }
   for (const auto& [name, packed] : packed_) end_forward(*packed);
   packed_.clear();
-  std::vector<at::Tensor> outputs;
-  outputs.reserve(graph_->outputs.size());
-  for (const GraphOutput& output : graph_->outputs) outputs.push_back(values[static_cast<std::size_t>(output.layer)]);
   return outputs;
+}
+
+// A layer's stage is told by its name; one without parameters belongs to what feeds it.
+void TorchGraphExecutor::enter_stage(std::size_t index, std::vector<at::Tensor>& values,
+                                     std::vector<std::string>& stages) {
+  const Layer& layer = graph_->layers[index];
+  stages[index] = layer.name.empty() ? stages[static_cast<std::size_t>(layer.inputs[0])] : stage_of(layer.name);
+  for (const int input : layer.inputs) {
+    const auto source = static_cast<std::size_t>(input);
+    if (stages[source] != stages[index]) values[source] = clock_->border(values[source], stages[source]);
+  }
+  if (clock_->current() != stages[index]) clock_->enter(stages[index]);
+}
+
+void TorchGraphExecutor::count_work(std::size_t index, const std::vector<at::Tensor>& values) {
+  const Layer& layer = graph_->layers[index];
+  if (!is_convolution(layer) && layer.type != LayerType::deconvolution && layer.type != LayerType::linear) return;
+  const at::Tensor& weight = parameter(layer, ".weight");
+  const at::Tensor& input = values[static_cast<std::size_t>(layer.inputs[0])];
+  // Every output pixel (of a transposed convolution: input pixel) meets every weight once.
+  const at::Tensor& pixels = layer.type == LayerType::deconvolution ? input : values[index];
+  const double flops = 2.0 * static_cast<double>(pixels.numel() / pixels.size(1)) * static_cast<double>(weight.numel());
+  clock_->count(flops, (input.requires_grad() ? 1 : 0) + (weight.requires_grad() ? 1 : 0));
 }
 
 void TorchGraphExecutor::set_recorder(LayerRecorder* recorder) {

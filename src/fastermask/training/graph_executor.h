@@ -11,6 +11,7 @@
 #include "fastermask/training/layer_recorder.h"
 #include "fastermask/training/parameter_store.h"
 #include "fastermask/training/precision.h"
+#include "fastermask/training/step_clock.h"
 #include "fastermask/training/winograd_autograd.h"
 
 namespace fastermask {
@@ -35,9 +36,12 @@ class TorchGraphExecutor {
   // What layers round to 16 bits: nothing unless set.
   void set_precision(Precision precision) { precision_ = precision; }
 
-  // Lets 3x3 convolutions run on our own kernels (winograd_autograd.h): faster, with about five times the rounding error
-  // of LibTorch's; off unless set.
+  // Lets 3x3 convolutions run on our own kernels (winograd_autograd.h): faster, with about five times the rounding
+  // error of LibTorch's; off unless set.
   void set_winograd(bool on) { winograd_ = on; }
+
+  // While set, times its layers' stages, forward and backward. Null ends it.
+  void set_clock(StepClock* clock) { clock_ = clock; }
 
   const Graph& graph() const { return *graph_; }
 
@@ -51,9 +55,10 @@ class TorchGraphExecutor {
   };
 
   void prepare();
+  void enter_stage(std::size_t index, std::vector<at::Tensor>& values, std::vector<std::string>& stages);
+  void count_work(std::size_t index, const std::vector<at::Tensor>& values);
   at::Tensor run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training);
-  at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input,
-                      const at::Tensor& offsets);
+  at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input, const at::Tensor& offsets);
   at::Tensor normalise(const Layer& layer, const at::Tensor& input, bool training) const;
   const at::Tensor& parameter(const Layer& layer, const char* suffix) const;
   // As a convolution or matrix product takes it.
@@ -71,6 +76,7 @@ class TorchGraphExecutor {
   double norm_momentum_ = 0.1;
   Precision precision_ = Precision::f32;
   bool winograd_ = false;
+  StepClock* clock_ = nullptr;
   std::map<std::string, std::shared_ptr<WinogradWeight>> packed_;  // by layer, during a forward pass
 };
 

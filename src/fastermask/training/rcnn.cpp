@@ -36,11 +36,13 @@ StepLosses TrainableRcnn::compute_losses(const Batch& batch, const StepContext& 
   batch_statistics_ = !context.validation;
   StepLosses rpn;
   const DenseValues dense = run_dense(batch, context);
+  enter("RPN losses, proposals");
   const std::vector<Proposals> proposals =
       anchors_ ? rpn_losses(batch, dense, context, rpn) : given_proposals(batch, context.validation);
   StepLosses step;
   step.metrics = std::move(rpn.metrics);
   if (!box_heads_.empty()) {
+    enter("losses");
     Regions regions = sample_regions(batch, proposals, context, step);
     at::Tensor shared_features;
     if (box_heads_.size() > 1) {
@@ -81,6 +83,11 @@ void TrainableRcnn::set_norm_momentum(double momentum) {
 
 void TrainableRcnn::set_winograd(bool on) {
   for (TorchGraphExecutor* executor : executors()) executor->set_winograd(on);
+}
+
+void TrainableRcnn::set_clock(StepClock* clock) {
+  clock_ = clock;
+  for (TorchGraphExecutor* executor : executors()) executor->set_clock(clock);
 }
 
 void TrainableRcnn::set_precision(Precision precision) {
@@ -182,6 +189,7 @@ double TrainableRcnn::share(double count) const {
 }
 
 at::Tensor TrainableRcnn::pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler) {
+  enter("RoIAlign");
   const at::Tensor pooled = pool_regions(dense.roi_features, network_.roi_levels, rois, pooler);
   return roi_stage_.empty() ? pooled : roi_stage_[0].forward(pooled, batch_statistics_)[0];
 }

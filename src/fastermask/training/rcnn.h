@@ -64,6 +64,7 @@ class TrainableRcnn {
   void set_norm_momentum(double momentum);
   void set_precision(Precision precision);
   void set_winograd(bool on);
+  void set_clock(StepClock* clock);
 
   const Config& config() const { return config_; }
   const Network& network() const { return network_; }
@@ -99,6 +100,8 @@ class TrainableRcnn {
   std::optional<AnchorGenerator> anchors_;  // of an RPN
   std::shared_ptr<const ProposalStore>
       proposal_stores_[2];  // or [validation] what stands in its place; read when needed
+  StepClock* clock_ = nullptr;
+  void enter(const char* stage) const { if (clock_ != nullptr) clock_->enter(stage); }
   TorchGraphExecutor dense_;
   std::vector<TorchGraphExecutor> box_heads_;  // [stage]
   std::vector<TorchGraphExecutor> roi_stage_;  // none or one, as the next two

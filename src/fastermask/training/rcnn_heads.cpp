@@ -36,6 +36,7 @@ void TrainableRcnn::Regions::collect(const Network& network, const Batch& batch,
 // Adds loss_cls and loss_box_reg (with the suffix) and their metrics.
 void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor& deltas, const Regions& regions,
                                      int stage, const std::string& suffix, StepLosses& step) const {
+  enter("losses");
   const auto& head = config_.model.roi_box_head;
   const int num_classes = config_.model.roi_heads.num_classes;
   at::Tensor chosen = deltas.index_select(0, to_tensor(regions.foreground));
@@ -153,6 +154,7 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
     features = pool(dense, rois, network_.mask_pooler);
   }
   const at::Tensor logits = mask_head_[0].forward(features, batch_statistics_)[0];
+  enter("losses");
   const int size = static_cast<int>(logits.size(2));
   std::vector<const Segmentation*> segmentations;
   for (std::size_t i = 0; i < regions.foreground.size(); ++i) {
@@ -190,6 +192,7 @@ void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense
   std::vector<std::int64_t> rows, cells;
   if (!rois.empty()) {
     logits = keypoint_head_[0].forward(pool(dense, rois, network_.keypoint_pooler), batch_statistics_)[0];
+    enter("losses");
     for (std::size_t i = 0; i < rois.size(); ++i) {
       const auto& points =
           batch.ground_truths[instances[i].first].keypoints[static_cast<std::size_t>(instances[i].second)];

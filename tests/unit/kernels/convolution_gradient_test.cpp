@@ -49,6 +49,22 @@ struct GradientCase {
   int batch, height, width, in, out;
 };
 
+TEST(ConvolutionWeightGradient, SumsOverManyTilesPieceByPiece) {
+  constexpr int kSide = 300;
+  const std::vector<float> input(static_cast<std::size_t>(kSide) * kSide * 16, 0.5f);
+  const std::vector<float> gradient(static_cast<std::size_t>(kSide) * kSide * 16, 0.25f);
+  std::vector<float> result(static_cast<std::size_t>(16) * 16 * 9);
+  WeightGradientCall call;
+  call.input = input.data();
+  call.output_gradient = gradient.data();
+  call.height = call.width = kSide;
+  call.in_channels = call.out_channels = 16;
+  call.weight_gradient = result.data();
+  convolution_weight_gradient(call);
+  EXPECT_NEAR(result[4], 0.125 * kSide * kSide, 0.1);
+  EXPECT_NEAR(result[8], 0.125 * (kSide - 1) * (kSide - 1), 0.1);
+}
+
 TEST(ConvolutionWeightGradient, EqualsTheDefinitionOnEveryInstructionSet) {
   Random random(9, RandomPurpose::test);
   for (const GradientCase& sizes :
