@@ -101,6 +101,7 @@ void add_bench_train_command(CLI::App& bench) {
   command->add_option("--repeat", options->step.repeat, "steps timed, after one that is not")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
+  command->add_flag("--new-sizes", options->step.new_sizes, "each step another size of about that area");
   command->add_flag("--exact", options->step.exact, "no Winograd convolutions");
   command->add_flag("--json", options->json, "for machines");
   command->footer(

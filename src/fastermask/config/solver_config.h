@@ -86,6 +86,7 @@ struct SolverConfig {
   int checkpoint_keep = 0;
   int accumulate = 1;
   std::string non_finite = "stop";
+  bool recompute_activations = false;
   std::vector<std::string> freeze;
   EmaConfig ema;
   int ims_per_batch = 16;
@@ -130,6 +131,9 @@ struct SolverConfig {
       "parts in which the images of an iteration are computed, one after the other, to need less memory; their "
       "gradients "
       "are averaged");
+    v("RECOMPUTE_ACTIVATIONS", recompute_activations, any().not_in_detectron2(),
+      "compute what residual blocks, mask and keypoint heads made in between again in the backward pass, instead of "
+      "keeping it: less memory, a longer step");
     v("NON_FINITE", non_finite, one_of({"stop", "rollback"}).not_in_detectron2(),
       "when a loss or gradient is not finite: stop the training, or go back to the last checkpoint at half the rate");
     v("FREEZE", freeze, any().not_in_detectron2(),

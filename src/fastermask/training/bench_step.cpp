@@ -35,28 +35,39 @@ Polygon octagon(double x, double y, double radius) {
   return polygon;
 }
 
-Batch made_up_batch(const Config& config, const BenchStepOptions& options) {
+// The size of a step's pictures: 32 pixels lower from step to step and as much wider, or the other way round, when each
+// is to have its own.
+ImageSize step_size(const BenchStepOptions& options, int step) {
+  if (!options.new_sizes || step == 0) return {options.height, options.width};
+  constexpr int kStep = 32;
+  const int away = (step + 1) / 2 * (step % 2 == 0 ? kStep : -kStep);
+  const int height = std::max(options.height + away, kStep);
+  const double area = static_cast<double>(options.height) * options.width;
+  return {height, std::max(static_cast<int>(std::lround(area / height / kStep)), 1) * kStep};
+}
+
+Batch made_up_batch(const Config& config, const BenchStepOptions& options, ImageSize size) {
   Batch batch;
-  batch.height = options.height;
-  batch.width = options.width;
+  batch.height = size.height;
+  batch.width = size.width;
   Random random(1, RandomPurpose::test);
-  batch.images.resize(static_cast<std::size_t>(options.batch) * static_cast<std::size_t>(options.height) *
-                      static_cast<std::size_t>(options.width) * 3);
+  batch.images.resize(static_cast<std::size_t>(options.batch) * static_cast<std::size_t>(size.height) *
+                      static_cast<std::size_t>(size.width) * 3);
   for (float& value : batch.images) value = static_cast<float>(random.uniform(-100.0, 100.0));
   for (int i = 0; i < options.batch; ++i) {
     GroundTruth truth;
     for (int k = 0; k < options.objects; ++k) {
       const double radius = random.uniform(10.0, 100.0);
-      const double x = random.uniform(radius, options.width - radius);
-      const double y = random.uniform(radius, options.height - radius);
+      const double x = random.uniform(radius, size.width - radius);
+      const double y = random.uniform(radius, size.height - radius);
       truth.boxes.push_back({static_cast<float>(x - radius), static_cast<float>(y - radius),
                              static_cast<float>(x + radius), static_cast<float>(y + radius)});
       truth.classes.push_back(static_cast<int>(random.uniform_int(config.model.roi_heads.num_classes)));
       if (config.model.mask_on) truth.masks.emplace_back(Polygons{octagon(x, y, radius)});
     }
     batch.ground_truths.push_back(std::move(truth));
-    batch.image_sizes.push_back({options.height, options.width});
-    batch.original_sizes.push_back({options.height, options.width});
+    batch.image_sizes.push_back(size);
+    batch.original_sizes.push_back(size);
     batch.image_ids.push_back(i);
     batch.file_names.push_back("made up");
     batch.flipped.push_back(false);
@@ -95,12 +106,12 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
   balance_frozen_norms(model);
   model.set_winograd(!options.exact);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model.parameters(), config.solver);
-  const Batch batch = made_up_batch(config, options);
   std::vector<double> forward, backward, update, whole;
   BenchStepTimes times;
   StepClock clock;
   model.set_clock(&clock);
   for (int i = 0; i <= options.repeat; ++i) {  // the first warms up
+    const Batch batch = made_up_batch(config, options, step_size(options, i));
     StepContext context;
     context.iteration = i;
     context.seed = 1;

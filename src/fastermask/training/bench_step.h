@@ -15,6 +15,7 @@ struct BenchStepOptions {
   // Annotated in each picture: the foreground regions, as long as random weights find none by themselves.
   int objects = 8;
   int repeat = 3;  // steps timed, after one that is not
+  bool new_sizes = false;  // each step another size of about that area, in multiples of 32
   bool exact = false;
 };
 

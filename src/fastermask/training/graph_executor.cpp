@@ -1,7 +1,10 @@
 #include "fastermask/training/graph_executor.h"
 
+#include <algorithm>
+
 #include "fastermask/base/error.h"
 #include "fastermask/training/deform_conv_autograd.h"
+#include "fastermask/training/recompute.h"
 
 namespace fastermask {
 namespace {
@@ -81,6 +84,7 @@ void TorchGraphExecutor::prepare() {
   in_place_.assign(layers.size(), false);
   folded_.assign(layers.size(), {});
   is_folded_.assign(layers.size(), false);
+  segments_.clear();
   if (recorder_ != nullptr) return;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].type != LayerType::relu && layers[i].type != LayerType::add) continue;
@@ -104,6 +108,94 @@ void TorchGraphExecutor::prepare() {
     if (!weight.requires_grad()) folded.frozen_weight = channels_last(weight * folded.scale);
     is_folded_[i] = true;
   }
+  if (recompute_) find_segments();
+}
+
+// What a segment's layers are called alike, "" for layers outside segments. detectron2's names.
+std::string segment_of(const std::string& layer_name) {
+  static const char* const kWhole[] = {"roi_heads.mask_head.", "roi_heads.keypoint_head."};
+  for (const char* prefix : kWhole) {
+    if (layer_name.rfind(prefix, 0) == 0) return prefix;
+  }
+  // "backbone.bottom_up.res2.0.conv1", "backbone.res2.0.conv1", "roi_heads.res5.0.conv1": up to the block's number
+  const std::size_t stage = layer_name.find(".res");
+  if (stage == std::string::npos) return "";
+  const std::size_t number = layer_name.find('.', stage + 1);
+  if (number == std::string::npos) return "";
+  return layer_name.substr(0, layer_name.find('.', number + 1));
+}
+
+// Runs of layers that one value leaves, and that train something.
+void TorchGraphExecutor::find_segments() {
+  segments_.clear();
+  const std::vector<Layer>& layers = graph_->layers;
+  std::vector<std::string> names(layers.size());
+  for (std::size_t i = 1; i < layers.size(); ++i) {
+    names[i] =
+        layers[i].name.empty() ? names[static_cast<std::size_t>(layers[i].inputs[0])] : segment_of(layers[i].name);
+  }
+  for (std::size_t first = 1; first < layers.size();) {
+    Segment segment;
+    segment.first = segment.last = first;
+    while (segment.last + 1 < layers.size() && names[segment.last + 1] == names[first]) ++segment.last;
+    first = segment.last + 1;
+    if (names[segment.first].empty() || segment.last == segment.first) continue;
+    bool suits = true;
+    for (std::size_t i = segment.first; i <= segment.last; ++i) {
+      suits = suits && (i == segment.last || last_uses_[i] <= static_cast<int>(segment.last));
+      for (std::size_t k = 0; k < layers[i].inputs.size(); ++k) {
+        const auto source = static_cast<std::size_t>(layers[i].inputs[k]);
+        if (source >= segment.first) continue;
+        suits = suits && !(k == 0 && in_place_[i]);  // it would overwrite what is kept
+        if (std::find(segment.sources.begin(), segment.sources.end(), source) == segment.sources.end())
+          segment.sources.push_back(source);
+      }
+      for (const char* suffix : {".weight", ".bias"}) {
+        if (layers[i].name.empty() || !parameters_->contains(layers[i].name + suffix)) continue;
+        const at::Tensor& parameter = parameters_->tensor(layers[i].name + suffix);
+        if (parameter.requires_grad()) segment.parameters.push_back(parameter);
+      }
+    }
+    for (const GraphOutput& output : graph_->outputs) {
+      const auto layer = static_cast<std::size_t>(output.layer);
+      suits = suits && !(layer >= segment.first && layer < segment.last);
+    }
+    if (suits && !segment.parameters.empty()) segments_.push_back(std::move(segment));
+  }
+}
+
+at::Tensor TorchGraphExecutor::run_segment(const Segment& segment, const std::vector<at::Tensor>& values,
+                                           bool training) {
+  const auto body = [this, segment, training, count = values.size()](const std::vector<at::Tensor>& sources) {
+    std::vector<at::Tensor> own(count);
+    for (std::size_t i = 0; i < sources.size(); ++i) own[segment.sources[i]] = sources[i];
+    again_ = at::GradMode::is_enabled();
+    for (std::size_t i = segment.first; i <= segment.last; ++i) run_and_release(i, own, training);
+    if (again_) forget_packed();
+    again_ = false;
+    return own[segment.last];
+  };
+  std::vector<at::Tensor> sources;
+  for (const std::size_t source : segment.sources) sources.push_back(values[source]);
+  return recomputed(body, sources, segment.parameters);
+}
+
+// Computes a layer's value, and gives back those that nobody reads any more.
+void TorchGraphExecutor::run_and_release(std::size_t i, std::vector<at::Tensor>& values, bool training) {
+  values[i] = run_layer(i, values, training);
+  if (clock_ != nullptr) count_work(i, values);
+  // A norm that was folded into its convolution gives what that gave.
+  if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = round_to_bf16(values[i]);
+  if (recorder_ != nullptr && !graph_->layers[i].name.empty()) recorder_->record(graph_->layers[i].name, values[i]);
+  for (const int source : graph_->layers[i].inputs) {
+    if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i))
+      values[static_cast<std::size_t>(source)].reset();
+  }
+}
+
+void TorchGraphExecutor::forget_packed() {
+  for (const auto& [name, packed] : packed_) end_forward(*packed);
+  packed_.clear();
 }
 
 std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, bool training) {
@@ -112,24 +204,27 @@ std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, boo
   values[0] = precision_ == Precision::half ? round_to_bf16(input) : input;
   std::vector<std::string> stages(clock_ == nullptr ? 0 : values.size());  // [layer]
   if (clock_ != nullptr) stages[0] = clock_->current();
+  auto segment = segments_.begin();
   for (std::size_t i = 1; i < graph_->layers.size(); ++i) {
     if (clock_ != nullptr) enter_stage(i, values, stages);
-    values[i] = run_layer(i, values, training);
-    if (clock_ != nullptr) count_work(i, values);
-    // A norm that was folded into its convolution gives what that gave.
-    if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = round_to_bf16(values[i]);
-    if (recorder_ != nullptr && !graph_->layers[i].name.empty()) recorder_->record(graph_->layers[i].name, values[i]);
+    while (segment != segments_.end() && segment->first < i) ++segment;
+    if (segment != segments_.end() && segment->first == i && at::GradMode::is_enabled()) {
+      for (; i < segment->last; ++i) {
+        if (clock_ != nullptr) enter_stage(i + 1, values, stages);
+      }
+      values[i] = run_segment(*segment, values, training);
+      for (const std::size_t source : segment->sources) {
+        if (last_uses_[source] <= static_cast<int>(i)) values[source].reset();
+      }
+    } else {
+      run_and_release(i, values, training);
+    }
     for (std::size_t o = 0; o < outputs.size(); ++o) {
       if (graph_->outputs[o].layer != static_cast<int>(i)) continue;
       outputs[o] = clock_ == nullptr ? values[i] : clock_->border(values[i], stages[i]);
     }
-    for (const int source : graph_->layers[i].inputs) {
-      if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i))
-        values[static_cast<std::size_t>(source)].reset();
-    }
   }
-  for (const auto& [name, packed] : packed_) end_forward(*packed);
-  packed_.clear();
+  forget_packed();
   return outputs;
 }
 
@@ -158,6 +253,11 @@ void TorchGraphExecutor::count_work(std::size_t index, const std::vector<at::Ten
 
 void TorchGraphExecutor::set_recorder(LayerRecorder* recorder) {
   recorder_ = recorder;
+  prepared_version_ = -1;
+}
+
+void TorchGraphExecutor::set_recompute(bool on) {
+  recompute_ = on;
   prepared_version_ = -1;
 }
 
@@ -197,7 +297,7 @@ at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& i
     case NormType::group: return at::group_norm(input, layer.norm_groups, weight, bias, layer.norm_epsilon);
     case NormType::batch:
       return at::batch_norm(input, weight, bias, parameter(layer, ".running_mean"), parameter(layer, ".running_var"),
-                            training, norm_momentum_, layer.norm_epsilon, false);
+                            training, again_ ? 0.0 : norm_momentum_, layer.norm_epsilon, false);
     case NormType::frozen_batch: {
       const at::Tensor scale = weight * (parameter(layer, ".running_var") + layer.norm_epsilon).rsqrt();
       const at::Tensor shift = bias - parameter(layer, ".running_mean") * scale;

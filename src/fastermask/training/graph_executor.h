@@ -40,6 +40,10 @@ class TorchGraphExecutor {
   // error of LibTorch's; off unless set.
   void set_winograd(bool on) { winograd_ = on; }
 
+  // Keeps only what enters each residual block, and each mask or keypoint head, and computes the rest again in the
+  // backward pass. Not while a recorder is set.
+  void set_recompute(bool on);
+
   // While set, times its layers' stages, forward and backward. Null ends it.
   void set_clock(StepClock* clock) { clock_ = clock; }
 
@@ -54,7 +58,19 @@ class TorchGraphExecutor {
     at::Tensor frozen_weight;  // weight * scale, when the weight is not trained
   };
 
+  // Layers whose values in between are not kept for the backward pass.
+  struct Segment {
+    std::size_t first = 0;
+    std::size_t last = 0;              // whose value is the only one read later
+    std::vector<std::size_t> sources;  // layers before, whose values are read
+    std::vector<at::Tensor> parameters;
+  };
+
   void prepare();
+  void find_segments();
+  void forget_packed();
+  void run_and_release(std::size_t index, std::vector<at::Tensor>& values, bool training);
+  at::Tensor run_segment(const Segment& segment, const std::vector<at::Tensor>& values, bool training);
   void enter_stage(std::size_t index, std::vector<at::Tensor>& values, std::vector<std::string>& stages);
   void count_work(std::size_t index, const std::vector<at::Tensor>& values);
   at::Tensor run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training);
@@ -76,6 +92,9 @@ class TorchGraphExecutor {
   double norm_momentum_ = 0.1;
   Precision precision_ = Precision::f32;
   bool winograd_ = false;
+  bool recompute_ = false;
+  bool again_ = false;             // computing a segment again
+  std::vector<Segment> segments_;  // in order
   StepClock* clock_ = nullptr;
   std::map<std::string, std::shared_ptr<WinogradWeight>> packed_;  // by layer, during a forward pass
 };

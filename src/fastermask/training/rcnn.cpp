@@ -30,6 +30,7 @@ TrainableRcnn::TrainableRcnn(const Config& config, std::uint64_t seed)
   if (network_.roi_stage) roi_stage_.emplace_back(*network_.roi_stage, parameters_);
   if (network_.mask_head) mask_head_.emplace_back(*network_.mask_head, parameters_);
   if (network_.keypoint_head) keypoint_head_.emplace_back(*network_.keypoint_head, parameters_);
+  for (TorchGraphExecutor* executor : executors()) executor->set_recompute(config.solver.recompute_activations);
 }
 
 StepLosses TrainableRcnn::compute_losses(const Batch& batch, const StepContext& context) {

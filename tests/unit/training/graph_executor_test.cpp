@@ -165,5 +165,53 @@ TEST(ParameterStore, InitialValuesDependOnTheNameAndSeedAlone) {
   EXPECT_NE(value_of(small, "conv.weight"), value_of(other, "conv.weight"));
 }
 
+// Two residual blocks with norms that are trained, then a layer outside any block.
+Network two_blocks() {
+  GraphBuilder builder("dense", 4);
+  int value = builder.input();
+  for (const std::string block : {"backbone.res3.0.", "backbone.res3.1."}) {
+    const int shortcut = value;
+    value = builder.convolution(block + "conv1", value, {4, 3, 1, 1, 1, NormType::batch, true});
+    value = builder.convolution(block + "conv2", value, {4, 1, 1, 1, 1, NormType::frozen_batch});
+    value = builder.relu(builder.add(value, shortcut));
+  }
+  builder.output("res3", value);
+  builder.output("y", builder.convolution("backbone.fpn_lateral3", value, {2, 1}));
+  return network_of(std::move(builder));
+}
+
+TEST(GraphExecutor, RecomputedActivationsChangeNothing) {
+  const Network network = two_blocks();
+  struct Outcome {
+    std::vector<at::Tensor> outputs, gradients, state;
+  };
+  const auto run = [&](bool recompute) {
+    const ParameterStore store(network, 1);
+    randomise(store);
+    TorchGraphExecutor executor(network.dense, store);
+    executor.set_recompute(recompute);
+    const at::Tensor input = random_tensor({2, 4, 9, 7}, 7).requires_grad_(true);
+    Outcome outcome;
+    outcome.outputs = executor.forward(input, true);
+    (outcome.outputs[0].sum() + (outcome.outputs[1] * outcome.outputs[1]).sum()).backward();
+    outcome.gradients.push_back(input.grad());
+    for (const StoredParameter& parameter : store.all()) {
+      outcome.state.push_back(parameter.tensor.detach());
+      if (parameter.tensor.requires_grad()) outcome.gradients.push_back(parameter.tensor.grad());
+    }
+    return outcome;
+  };
+  const Outcome kept = run(false), again = run(true);
+  ASSERT_EQ(kept.gradients.size(), again.gradients.size());
+  for (std::size_t i = 0; i < kept.outputs.size(); ++i) EXPECT_TRUE(at::equal(kept.outputs[i], again.outputs[i])) << i;
+  for (std::size_t i = 0; i < kept.gradients.size(); ++i) {
+    ASSERT_TRUE(kept.gradients[i].defined()) << i;
+    ASSERT_TRUE(again.gradients[i].defined()) << i;
+    expect_close(again.gradients[i], kept.gradients[i]);
+  }
+  // The running statistics among them: the second computation must not move them once more.
+  for (std::size_t i = 0; i < kept.state.size(); ++i) EXPECT_TRUE(at::equal(kept.state[i], again.state[i])) << i;
+}
+
 }  // namespace
 }  // namespace fastermask
