@@ -21,6 +21,21 @@ install(TARGETS fastermask-program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(FASTERMASK_TRAINING)
   install(TARGETS fastermask-train RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+# Loaded by the shells at the first Tab.
+foreach(shell_file "bash;bash-completion/completions/fastermask" "zsh;zsh/site-functions/_fastermask")
+  list(GET shell_file 0 shell)
+  list(GET shell_file 1 file)
+  get_filename_component(folder ${file} DIRECTORY)
+  get_filename_component(name ${file} NAME)
+  add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/completion/${name}
+                     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/completion
+                     COMMAND fastermask-program completion ${shell} > ${CMAKE_BINARY_DIR}/completion/${name}
+                     DEPENDS fastermask-program VERBATIM)
+  list(APPEND completion_files ${CMAKE_BINARY_DIR}/completion/${name})
+  install(FILES ${CMAKE_BINARY_DIR}/completion/${name} DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder})
+endforeach()
+add_custom_target(completion ALL DEPENDS ${completion_files})
+
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/fastermask)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/FasterMask)

@@ -30,6 +30,14 @@ void add_serve_command(CLI::App& app);
 // train is listed here too, so that --help shows it; it starts fastermask-train.
 void add_training_stubs(CLI::App& app);
 
+// The command of that name directly below; null when there is none.
+const CLI::App* command_below(const CLI::App& app, const std::string& name);
+
+// When `words` lead to one of those commands: that. Null otherwise.
+const CLI::App* training_stub_of(const CLI::App& app, const std::vector<std::string>& words);
+// Becomes fastermask-train, which prints how the words go on. Returns only by throwing.
+void complete_in_training_program(const std::vector<std::string>& words);
+
 // fastermask-train
 void add_train_command(CLI::App& app);
 void add_training_bench_command(CLI::App& app);

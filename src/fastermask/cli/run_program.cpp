@@ -12,6 +12,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/text.h"
 #include "fastermask/cli/command.h"
+#include "fastermask/cli/completion.h"
 
 namespace fastermask::cli {
 namespace {
@@ -83,6 +84,17 @@ int run_guarded(CLI::App& app, int argc, char** argv, const std::string& name) {
   }
 }
 
+// What a shell asks for. Commands of the training program are asked of that one.
+int print_completions(const CLI::App& app, const std::vector<std::string>& words) {
+  try {
+    if (const CLI::App* stub = training_stub_of(app, words); stub != nullptr) complete_in_training_program(words);
+    for (const std::string& word : complete_words(app, words)) std::cout << word << '\n';
+    return std::cout.flush() ? 0 : kFailed;
+  } catch (const std::exception&) {
+    return kFailed;  // nobody wants an error in the middle of a line
+  }
+}
+
 }  // namespace
 
 int run_program(const std::string& name, const std::string& description, const std::vector<AddCommand>& commands,
@@ -95,6 +107,7 @@ int run_program(const std::string& name, const std::string& description, const s
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   for (const AddCommand& add : commands) add(app);
+  if (argc > 1 && std::string(argv[1]) == kCompleteCommand) return print_completions(app, {argv + 2, argv + argc});
   const int status = run_guarded(app, argc, argv, name);
   std::cout.flush();
   return status;

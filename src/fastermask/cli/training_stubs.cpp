@@ -12,6 +12,7 @@
 #include "fastermask/base/text.h"
 #include "fastermask/cli/bench.h"
 #include "fastermask/cli/command.h"
+#include "fastermask/cli/completion.h"
 
 namespace fastermask::cli {
 namespace {
@@ -45,6 +46,25 @@ void add_stub(CLI::App& app, const std::string& name, const std::vector<std::str
 }
 
 }  // namespace
+
+const CLI::App* command_below(const CLI::App& app, const std::string& name) {
+  const auto found = app.get_subcommands([&](const CLI::App* below) { return below->get_name() == name; });
+  return found.empty() ? nullptr : found.front();
+}
+
+const CLI::App* training_stub_of(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* command = &app;
+  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+    command = command_below(*command, words[i]);
+    if (command == nullptr) return nullptr;
+    if (command->get_prefix_command()) return command;
+  }
+  return nullptr;
+}
+
+void complete_in_training_program(const std::vector<std::string>& words) {
+  start_training_program({kCompleteCommand}, words);
+}
 
 void add_training_stubs(CLI::App& app) {
   add_stub(app, "train", {"train"}, "Train a model, or evaluate it with --eval-only");
