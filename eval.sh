@@ -3,6 +3,7 @@
 #   bash eval.sh [--data_path=FOLDER] [--weights=FILE] [--device=cpu|cuda|npu] [--num_procs=N] [--override="KEY VALUE ..."]
 # Without --data_path the data set is looked for where the configs look: $FASTERMASK_DATASETS, $DETECTRON2_DATASETS,
 # ./datasets.
+# shellcheck source=test/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/test/common.sh"
 # shellcheck disable=SC2034  # read by common.sh
 procs=1 style=evaluation

@@ -203,8 +203,10 @@ export_environment() {
 
 # read_override NAME: the array's words become those of --override, which are quoted as in a shell.
 read_override() {
+  # shellcheck disable=SC2178,SC2034  # a reference
   local -n list="$1"
   list=()
+  # shellcheck disable=SC2034
   [ -z "${argument[override]:-}" ] || mapfile -t list < <(xargs -n1 printf '%s\n' <<<"${argument[override]}")
 }
 

@@ -4,6 +4,7 @@
 for cann_settings in "${ASCEND_TOOLKIT_HOME:-}/set_env.sh" "${ASCEND_HOME:-}/ascend-toolkit/set_env.sh" \
   /usr/local/Ascend/ascend-toolkit/set_env.sh; do
   # Written by others: it may read variables that are not set.
+  # shellcheck disable=SC1090
   if [ -f "$cann_settings" ]; then
     case $- in *u*) set +u && source "$cann_settings" && set -u ;; *) source "$cann_settings" ;; esac
     break

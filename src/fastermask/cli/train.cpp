@@ -158,7 +158,7 @@ void add_train_command(CLI::App& app) {
       ->check(CLI::NonNegativeNumber);
   command->add_option("--device-ids", options->device_ids, "devices of this machine's processes, in their order (0 1 2 ...)");
   command->add_option("--plugin", options->plugins, "shared library that gives LibTorch another device (FASTERMASK_PLUGINS)")
-      ->expected(1)->take_all();
+      ->allow_extra_args(false);
   command->add_option(
       "--replay", options->replay,
       "run a step again that a training saved because its values were not finite; needs no --config-file");

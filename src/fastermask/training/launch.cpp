@@ -56,6 +56,7 @@ pid_t start_rank(const LaunchOptions& options, int local_rank, bool resume) {
   setpgid(0, 0);  // Ctrl-C reaches only the launcher, which hands it on
   const RankPlace& first = options.first;
   const auto set = [](const char* name, const std::string& value) { setenv(name, value.c_str(), 1); };
+  set("FASTERMASK_LAUNCHED", "1");
   set("RANK", std::to_string(first.rank + local_rank));
   set("WORLD_SIZE", std::to_string(first.world_size));
   set("LOCAL_RANK", std::to_string(local_rank));

@@ -119,6 +119,15 @@ at::Tensor softmax_cross_entropy_mean(const at::Tensor& logits, const std::vecto
   return at::cross_entropy_loss(logits, to_tensor(classes).to(logits.device()));
 }
 
+at::Tensor values_of_class(const at::Tensor& values, const std::vector<std::int64_t>& classes) {
+  const std::int64_t count = values.size(0), columns = values.size(1);
+  if (values.is_cpu()) return at::index(values, {at::arange(count, at::TensorOptions(at::kLong)), to_tensor(classes)});
+  // Plainer operations, which more devices have.
+  std::vector<std::int64_t> rows = classes;
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] += static_cast<std::int64_t>(i) * columns;
+  return values.flatten(0, 1).index_select(0, to_tensor(rows).to(values.device()));
+}
+
 at::Tensor mask_loss(const at::Tensor& logits, const std::vector<std::int64_t>& classes,
                      const std::vector<std::uint8_t>& targets, at::Tensor* selected) {
   if (classes.empty()) return logits.sum() * 0;
@@ -128,7 +137,7 @@ at::Tensor mask_loss(const at::Tensor& logits, const std::vector<std::int64_t>& 
                    to_string(Shape(logits.sizes().vec())));
   const at::Tensor chosen =
       logits.size(1) == 1 ? logits.select(1, 0)
-                          : at::index(logits, {at::arange(count, logits.options().dtype(at::kLong)), to_tensor(classes).to(logits.device())});
+                          : values_of_class(logits, classes);
   const at::Tensor target =
       at::from_blob(const_cast<std::uint8_t*>(targets.data()), {count, size, size}, at::TensorOptions(at::kByte))
           .to(at::kFloat)

@@ -43,9 +43,7 @@ void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor&
   at::Tensor chosen = deltas.index_select(0, to_tensor(regions.foreground).to(deltas.device()));
   if (deltas.size(1) != 4) {  // the four outputs of each region's own class
     const auto count = static_cast<std::int64_t>(regions.foreground.size());
-    chosen = at::index(chosen.view({count, num_classes, 4}),
-                       {at::arange(count, deltas.options().dtype(at::kLong)),
-                        to_tensor(regions.foreground_class).to(deltas.device())});
+    chosen = values_of_class(chosen.view({count, num_classes, 4}), regions.foreground_class);
   }
   const BoxLossSpec spec{head.bbox_reg_loss_type, head.smooth_l1_beta, box_head_coder(config_, stage)};
   const at::Tensor box_loss = box_regression_loss(spec, chosen, regions.foreground_boxes, regions.foreground_gt_boxes);

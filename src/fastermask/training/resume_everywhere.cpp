@@ -51,10 +51,10 @@ std::optional<ResumePoint> resume_everywhere(const std::string& folder, const Tr
   const std::string newest = main && point ? std::string(trim(read_file(pointer))) : "";
   const std::string name = distributed::from_main("checkpoint", newest);
   if (name.empty()) return std::nullopt;
-  const std::string mark = join_path(folder, fmt::format(".rank0-{}", main ? getpid() : 0));
-  if (main) write_file_atomic(mark, "");
-  const std::string shared = distributed::from_main("checkpoint folder", mark);
-  const bool sees = is_file(shared);
+  const std::string mark = distributed::from_main("checkpoint folder", fmt::format(".rank0-{}", getpid()));
+  if (main) write_file_atomic(join_path(folder, mark), "");
+  distributed::from_main("mark", "is there");
+  const bool sees = is_file(join_path(folder, mark));
   if (sees) {
     if (!main) point = resume_from_checkpoint(folder, state);
     distributed::send_file(join_path(folder, name), "");
@@ -65,7 +65,7 @@ std::optional<ResumePoint> resume_everywhere(const std::string& folder, const Tr
     write_file_atomic(join_path(passing.path(), kNamesNewest), name);
     point = resume_from_checkpoint(passing.path(), state);
   }
-  if (main) fs::remove(mark);
+  if (main) fs::remove(join_path(folder, mark));
   return point;
 }
 
