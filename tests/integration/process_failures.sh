@@ -7,7 +7,7 @@ source="$2"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 source "$source/tests/support/tiny_training.sh"
-export FASTERMASK_TIMEOUT=5
+export FASTERMASK_TIMEOUT=10
 unset RANK WORLD_SIZE LOCAL_RANK MASTER_ADDR MASTER_PORT
 failures=0
 fail() {

@@ -79,10 +79,12 @@ by_hand torchrun_env RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE=2 MASTER_ADDR=1
 by_hand mpi_env OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_LOCAL_RANK
 by_hand slurm_env SLURM_PROCID SLURM_NTASKS SLURM_LOCALID "SLURM_NTASKS_PER_NODE=2(x1)" "SLURM_JOB_NODELIST=localhost,gpu[01-03]"
 export bin source work
-if command -v torchrun >/dev/null && torchrun --help >/dev/null 2>&1; then
+# (Debian's torchrun cannot start without redirections of that form.)
+redirections=(-r 0:1 -t 0:1)
+if command -v torchrun >/dev/null && torchrun "${redirections[@]}" --no_python --nproc_per_node 1 true >/dev/null 2>&1; then
   next_port
   # shellcheck disable=SC2016
-  torchrun --no_python --nproc_per_node 2 --master_port $port bash -c \
+  torchrun "${redirections[@]}" --no_python --nproc_per_node 2 --master_port $port bash -c \
     'source "$source/tests/support/tiny_training.sh"; train "$work/torchrun$RANK"' >"$work/torchrun.log" 2>&1 ||
     fail "torchrun: $(tail -n 3 "$work/torchrun.log" "$work/torchrun0.log")"
   as_one "$work/torchrun0"

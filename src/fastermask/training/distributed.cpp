@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <future>
+#include <memory>
+#include <thread>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
@@ -20,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kSilence{2500};  // without a beat for so long, a rank counts as lost
 constexpr std::size_t kBlockBytes = 4 << 20;         // of what gather() and send_file() send at once
 constexpr std::size_t kLinesShown = 3;
+constexpr const char* kStoreGone = "store gone";
 
 void all_reduce(std::vector<double>& values, c10d::ReduceOp::RedOpType operation) {
   DistributedGroup* group = distributed_group().get();
@@ -49,6 +53,25 @@ std::string describe_difference(const std::string& mine, const std::string& of_m
     if (a != b) lines.push_back(fmt::format("{} (rank 0: {})", a, b));
   }
   return join(lines, "; ");
+}
+
+// What lost_ranks() says, as far as the store answers.
+std::string silent_ranks(DistributedGroup& group) {
+  std::vector<std::string> before;
+  try {
+    const auto beats = [&](int other) { return group.text_or(rank_key("beat", other), ""); };
+    for (int other = 0; other < group.place.world_size; ++other) before.push_back(beats(other));
+    std::this_thread::sleep_for(kSilence);
+    std::string lost;
+    for (int other = 0; other < group.place.world_size; ++other) {
+      if (other == group.place.rank || beats(other) != before[static_cast<std::size_t>(other)]) continue;
+      lost += fmt::format("\nLost: rank {}, last seen in: {}", other, group.text_or(rank_key("stage", other), "?"));
+    }
+    if (const std::string why = group.text_or("ended", ""); !why.empty()) lost += "\nFailed: " + why;
+    return lost;
+  } catch (const std::exception&) {
+    return kStoreGone;
+  }
 }
 
 at::Tensor bytes_of(std::string& block) {
@@ -252,21 +275,21 @@ void send_file(const std::string& path_of_main, const std::string& path_to_write
 std::string lost_ranks() {
   if (distributed_group() == nullptr) return "";
   DistributedGroup& group = *distributed_group();
-  try {
-    std::vector<std::string> before;
-    const auto beats = [&](int other) { return group.text_or(rank_key("beat", other), ""); };
-    for (int other = 0; other < world_size(); ++other) before.push_back(beats(other));
-    std::this_thread::sleep_for(kSilence);
-    std::string lost;
-    for (int other = 0; other < world_size(); ++other) {
-      if (other == rank() || beats(other) != before[static_cast<std::size_t>(other)]) continue;
-      lost += fmt::format("\nLost: rank {}, last seen in: {}", other, group.text_or(rank_key("stage", other), "?"));
+  // On a thread of its own: where the network is cut or rank 0 is stopped, the store does not even refuse an answer.
+  auto answer = std::make_shared<std::promise<std::string>>();
+  std::future<std::string> future = answer->get_future();
+  std::thread([&group, answer] {
+    try {
+      answer->set_value(silent_ranks(group));
+    } catch (const std::exception&) {
+      answer->set_value("");
     }
-    if (const std::string why = group.text_or("ended", ""); !why.empty()) lost += "\nFailed: " + why;
-    return lost;
-  } catch (const std::exception&) {
-    return fmt::format("\nLost: rank 0, which holds the store at {}:{}", group.place.address, group.place.port);
-  }
+  }).detach();
+  const bool answered = future.wait_for(2 * kSilence) == std::future_status::ready;
+  const std::string lost = answered ? future.get() : "";
+  if (answered && lost != kStoreGone) return lost;
+  group.store_lost = true;
+  return fmt::format("\nLost: rank 0, which holds the store at {}:{}", group.place.address, group.place.port);
 }
 
 std::string hash_text(const std::string& text) {

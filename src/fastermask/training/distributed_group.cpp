@@ -19,9 +19,14 @@ using GroupClock = std::chrono::steady_clock;
 constexpr Milliseconds kBeat{500};
 constexpr Milliseconds kPoll{20};
 constexpr Milliseconds kBetweenAttempts{300};
+constexpr Milliseconds kCutOff{6000};    // beyond the time-out, within which collectives report what they know
 constexpr Milliseconds kLastWords{700};  // how long a failing rank 0 keeps the store for the others to read
 
 std::string key_prefix() { return store_prefix(); }
+
+std::int64_t now_in_milliseconds() {
+  return std::chrono::duration_cast<Milliseconds>(GroupClock::now().time_since_epoch()).count();
+}
 
 c10::intrusive_ptr<c10d::TCPStore> connect(const RankPlace& place, bool server, Milliseconds timeout) {
   c10d::TCPStoreOptions options;
@@ -179,10 +184,21 @@ void DistributedGroup::start_beating() {
     try {
       while (!ending) {
         beat_store->add(key, 1);
+        last_beat = now_in_milliseconds();
         std::this_thread::sleep_for(kBeat);
       }
     } catch (const std::exception&) {
-      // Rank 0 is gone: the next collective says so.
+      beat_failed = true;  // rank 0 is gone: the next collective says so
+    }
+  });
+  last_beat = now_in_milliseconds();
+  watch = std::thread([this] {
+    while (!ending && !beat_failed) {
+      std::this_thread::sleep_for(kPoll);
+      if (Milliseconds(now_in_milliseconds() - last_beat) < timeout() + kCutOff) continue;
+      log_error("engine.launch", "rank {}: rank 0 at {}:{} has not answered for {} s: this process is cut off, and ends",
+                place.rank, place.address, place.port, place.timeout_seconds);
+      std::_Exit(1);
     }
   });
 }
@@ -217,12 +233,14 @@ void stop() {
   if (group.place.rank == 0) group.await_all("finished");  // the store lives here
   group.ending = true;
   group.beat.join();
+  group.watch.join();
   distributed_group().reset();
 }
 
 void report_failure(const std::string& why) {
   if (distributed_group() == nullptr) return;
   DistributedGroup& group = *distributed_group();
+  if (group.store_lost) return;
   try {
     if (group.text_or("ended", "").empty() && group.text_or("failed", "").empty())
       group.set("ended", fmt::format("rank {}: {}", group.place.rank, why));

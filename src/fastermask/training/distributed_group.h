@@ -23,7 +23,11 @@ struct DistributedGroup {
   c10::intrusive_ptr<c10d::ProcessGroup> collectives;
   c10::intrusive_ptr<c10d::ProcessGroup> statistics;  // made when first asked for
   std::thread beat;
+  std::thread watch;
   std::atomic<bool> ending{false};
+  std::atomic<bool> beat_failed{false};
+  std::atomic<std::int64_t> last_beat{0};   // milliseconds of the steady clock
+  std::atomic<bool> store_lost{false};      // the store no longer answers: nothing may wait for it any more
   std::map<std::string, int> uses;  // of each name that may come again
   distributed::Traffic traffic;
 
@@ -44,6 +48,8 @@ struct DistributedGroup {
   // Throws when a rank has reported its failure.
   void check_failures();
 
+  // Gives signs of life, and ends this process when rank 0's store has taken none for longer than the time-out: a cut
+  // network leaves a thread that waits for an answer waiting for ever.
   void start_beating();
 };
 
