@@ -116,6 +116,8 @@ disturb stopped STOP 1 --max-restarts 1 || fail "a stopped process must be made 
 said stopped "Lost: rank 1, last seen in: "
 said stopped "killing rank 1"
 undisturbed stopped
+disturb first_stopped STOP 0 && fail "a training whose rank 0 is stopped must fail"
+said first_stopped "Lost: rank 0, which holds the store"
 disturb fewer KILL 1 --max-restarts 1 --min-procs 1 || fail "one process must finish: $(tail -n 3 "$work/fewer.log")"
 said fewer "restart 1 of 1, 1 processes on this machine"
 undisturbed fewer

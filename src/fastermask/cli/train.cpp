@@ -150,14 +150,20 @@ void add_train_command(CLI::App& app) {
   command->add_option("--master-port", options->master_port, "port on machine 0");
   command->add_option("--dist-url", options->dist_url,
                       "tcp://HOST:PORT in the place of --master-addr and --master-port");
-  command->add_option("--max-restarts", options->max_restarts,
-                      "with several processes: start again from the last checkpoint when one is lost, so many times")
+  command
+      ->add_option("--max-restarts", options->max_restarts,
+                   "with several processes: start again from the last checkpoint when one is lost, so many times")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--min-procs", options->min_procs,
-                      "with --max-restarts, on one machine: restart without the processes that were killed, down to so many")
+  command
+      ->add_option(
+          "--min-procs", options->min_procs,
+          "with --max-restarts, on one machine: restart without the processes that were killed, down to so many")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--device-ids", options->device_ids, "devices of this machine's processes, in their order (0 1 2 ...)");
-  command->add_option("--plugin", options->plugins, "shared library that gives LibTorch another device (FASTERMASK_PLUGINS)")
+  command->add_option("--device-ids", options->device_ids,
+                      "devices of this machine's processes, in their order (0 1 2 ...)");
+  command
+      ->add_option("--plugin", options->plugins,
+                   "shared library that gives LibTorch another device (FASTERMASK_PLUGINS)")
       ->allow_extra_args(false);
   command->add_option(
       "--replay", options->replay,

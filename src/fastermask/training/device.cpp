@@ -38,8 +38,10 @@ at::Device parse_device(const std::string& name) {
     return at::Device(name);
   } catch (const std::exception&) {
     if (name != "npu" && !starts_with(name, "npu:")) {
-      fail<ConfigError>("config: MODEL.DEVICE must be auto, cpu, cuda, cuda:0, npu, npu:0 or another of LibTorch's devices, "
-                        "got '{}'", name);
+      fail<ConfigError>(
+          "config: MODEL.DEVICE must be auto, cpu, cuda, cuda:0, npu, npu:0 or another of LibTorch's devices, "
+          "got '{}'",
+          name);
     }
   }
   return at::Device("privateuseone" + name.substr(3));
@@ -48,7 +50,8 @@ at::Device parse_device(const std::string& name) {
 const char* advice(at::DeviceType type) {
   switch (type) {
     case at::DeviceType::CUDA:
-      return "install NVIDIA's driver and build FasterMask on a LibTorch with CUDA (https://pytorch.org, or FASTERMASK's "
+      return "install NVIDIA's driver and build FasterMask on a LibTorch with CUDA (https://pytorch.org, or "
+             "FASTERMASK's "
              "CMAKE_PREFIX_PATH pointing to it)";
     case at::DeviceType::PrivateUse1:
       return "name the vendor's LibTorch library with --plugin or in FASTERMASK_PLUGINS";
@@ -107,14 +110,16 @@ std::string resolve_device(const std::string& name, const std::vector<int>& devi
   int index = device.has_index() ? device.index() : local_rank;
   if (!device.has_index() && !device_ids.empty()) {
     if (local_rank >= static_cast<int>(device_ids.size())) {
-      fail<ConfigError>("train: --device-ids names {} devices, but this is process {} of the machine", device_ids.size(),
-                        local_rank);
+      fail<ConfigError>("train: --device-ids names {} devices, but this is process {} of the machine",
+                        device_ids.size(), local_rank);
     }
     index = device_ids[static_cast<std::size_t>(local_rank)];
   }
   if (index >= count) {
-    fail<ConfigError>("config: MODEL.DEVICE is {}, which makes device {} that of process {}, but there is: {}; start fewer "
-                      "processes or name others with --device-ids", name, index, local_rank, devices_here());
+    fail<ConfigError>(
+        "config: MODEL.DEVICE is {}, which makes device {} that of process {}, but there is: {}; start fewer "
+        "processes or name others with --device-ids",
+        name, index, local_rank, devices_here());
   }
   return fmt::format("{}:{}", name_of(device.type()), index);
 }

@@ -86,7 +86,8 @@ void send_block(DistributedGroup& group, std::string& block) {
 }
 
 // Rank 0's side of gather() for one other rank: blocks come in, pieces with their lengths in front go out.
-void take_pieces(DistributedGroup& group, int rank, std::size_t bytes, const std::function<void(std::string_view)>& take) {
+void take_pieces(DistributedGroup& group, int rank, std::size_t bytes,
+                 const std::function<void(std::string_view)>& take) {
   std::string kept;
   while (bytes > 0) {
     std::string block(std::min(bytes, kBlockBytes), '\0');
@@ -143,7 +144,8 @@ c10::intrusive_ptr<c10d::ProcessGroup> process_group() {
 c10::intrusive_ptr<c10d::ProcessGroup> statistics_group() {
   DistributedGroup* group = distributed_group().get();
   if (group == nullptr) return {};
-  if (!group->statistics) group->statistics = make_gloo_group(group->store, group->place, "statistics", group->timeout());
+  if (!group->statistics)
+    group->statistics = make_gloo_group(group->store, group->place, "statistics", group->timeout());
   return group->statistics;
 }
 
@@ -212,7 +214,9 @@ double share(double count) {
   return total[0] > 0 ? count * world_size() / total[0] : 1;
 }
 
-std::string wait_for_main(const std::string& what, const std::string& value) { return from_main("wait/" + what, value); }
+std::string wait_for_main(const std::string& what, const std::string& value) {
+  return from_main("wait/" + what, value);
+}
 
 void gather(const std::string& what, const std::vector<std::string>& pieces,
             const std::function<void(std::string_view)>& take) {
@@ -269,7 +273,8 @@ void send_file(const std::string& path_of_main, const std::string& path_to_write
     left -= block.size();
   }
   const bool good = rank() == 0 ? bytes[0] >= 0 && source.good() : !target.is_open() || target.good();
-  if (!good) fail("distributed: rank {} cannot {}", rank(), rank() == 0 ? "read " + path_of_main : "write " + path_to_write);
+  if (!good)
+    fail("distributed: rank {} cannot {}", rank(), rank() == 0 ? "read " + path_of_main : "write " + path_to_write);
 }
 
 std::string lost_ranks() {

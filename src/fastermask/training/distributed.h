@@ -25,10 +25,10 @@ struct RankPlace {
   bool store_elsewhere = false;  // another program listens at address and port, in rank 0's place
 };
 
-// The place a launcher (ours, torchrun, mpirun, srun) gave this process in its environment: RANK, WORLD_SIZE, LOCAL_RANK
-// and LOCAL_WORLD_SIZE; OMPI_COMM_WORLD_*; PMI_*; SLURM_*. False when there is none. Address and port are taken
-// from MASTER_ADDR and MASTER_PORT and otherwise stay; under Slurm, the address is that of the first node of the list.
-// `own_launch`: this process was told to start several. Throws UsageError for values that make no sense.
+// The place a launcher (ours, torchrun, mpirun, srun) gave this process in its environment: RANK, WORLD_SIZE,
+// LOCAL_RANK and LOCAL_WORLD_SIZE; OMPI_COMM_WORLD_*; PMI_*; SLURM_*. False when there is none. Address and port are
+// taken from MASTER_ADDR and MASTER_PORT and otherwise stay; under Slurm, the address is that of the first node of the
+// list. `own_launch`: this process was told to start several. Throws UsageError for values that make no sense.
 bool place_from_environment(RankPlace& place, bool own_launch = false);
 
 // The first host of Slurm's short form: "node[03-05,9],gpu1" -> "node03".
@@ -81,14 +81,14 @@ void send_file(const std::string& path_of_main, const std::string& path_to_write
 
 // What this process has sent over the network so far, and how long it has waited for it.
 struct Traffic {
-  double seconds = 0;           // waited in collectives, other than behind the backward pass
-  std::int64_t bytes = 0;       // summed over the processes: the size of the arrays, once
+  double seconds = 0;      // waited in collectives, other than behind the backward pass
+  std::int64_t bytes = 0;  // summed over the processes: the size of the arrays, once
   std::int64_t collectives = 0;
 };
 Traffic traffic();
 
-// "\nLost: rank 2, last seen in ..." for the ranks that no longer give a sign, and "\nFailed: rank 2: ..." for those that
-// said why they end; "" when all do well. Takes a few seconds.
+// "\nLost: rank 2, last seen in ..." for the ranks that no longer give a sign, and "\nFailed: rank 2: ..." for those
+// that said why they end; "" when all do well. Takes a few seconds.
 std::string lost_ranks();
 
 // 16 hexadecimal digits (FNV-1a).

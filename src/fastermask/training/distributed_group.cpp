@@ -46,9 +46,10 @@ void join_store(DistributedGroup& group) {
   } catch (const std::exception& error) {
     fail("distributed: rank {} cannot {} {}:{}: {}. {}", place.rank, server ? "listen at" : "reach rank 0 at",
          place.address, place.port, first_line(error.what()),
-         server ? "Another program may have the port (take another --master-port), and the address must be this machine's"
-                : "Is machine 0 started, are --master-addr and --master-port the same on all machines, and is the port "
-                  "open?");
+         server
+             ? "Another program may have the port (take another --master-port), and the address must be this machine's"
+             : "Is machine 0 started, are --master-addr and --master-port the same on all machines, and is the port "
+               "open?");
   }
 }
 
@@ -57,10 +58,10 @@ void introduce(DistributedGroup& group) {
   const RankPlace& place = group.place;
   group.set(rank_key("stage", place.rank), "start-up");
   if (group.store->add(key_prefix() + rank_key("joined", place.rank), 1) > 1) {
-    const std::string why =
-        fmt::format("rank {} of {} is there twice at {}:{}: is each machine started with its own --machine-rank, and each "
-                    "training with its own --master-port?",
-                    place.rank, place.world_size, place.address, place.port);
+    const std::string why = fmt::format(
+        "rank {} of {} is there twice at {}:{}: is each machine started with its own --machine-rank, and each "
+        "training with its own --master-port?",
+        place.rank, place.world_size, place.address, place.port);
     group.set("failed", why);
     fail<ConfigError>("distributed: {}", why);
   }
@@ -68,7 +69,8 @@ void introduce(DistributedGroup& group) {
     group.set("world_size", std::to_string(place.world_size));
   } else if (const std::string expected = group.get("world_size"); expected != std::to_string(place.world_size)) {
     const std::string why = fmt::format(
-        "rank {} was told of {} processes, rank 0 of {}: --num-machines and --num-procs must be the same on all machines",
+        "rank {} was told of {} processes, rank 0 of {}: --num-machines and --num-procs must be the same on all "
+        "machines",
         place.rank, place.world_size, expected);
     group.set("failed", why);
     fail<ConfigError>("distributed: {}", why);
@@ -172,8 +174,8 @@ std::string DistributedGroup::await(const std::string& key, int rank, const std:
     beats = now;
     if (GroupClock::now() - heard < timeout() + (rank < 0 ? 2 * kLastWords : Milliseconds(0))) continue;
     if (rank < 0) fail("distributed: rank {} waited {} s for {}", place.rank, place.timeout_seconds, what);
-    fail("distributed: rank {} waited for rank {}'s {}, but rank {} gives no sign any more; last seen in: {}", place.rank,
-         rank, what, rank, text_or(rank_key("stage", rank), "?"));
+    fail("distributed: rank {} waited for rank {}'s {}, but rank {} gives no sign any more; last seen in: {}",
+         place.rank, rank, what, rank, text_or(rank_key("stage", rank), "?"));
   }
   return get(key);
 }
@@ -196,8 +198,9 @@ void DistributedGroup::start_beating() {
     while (!ending && !beat_failed) {
       std::this_thread::sleep_for(kPoll);
       if (Milliseconds(now_in_milliseconds() - last_beat) < timeout() + kCutOff) continue;
-      log_error("engine.launch", "rank {}: rank 0 at {}:{} has not answered for {} s: this process is cut off, and ends",
-                place.rank, place.address, place.port, place.timeout_seconds);
+      log_error("engine.launch",
+                "rank {}: rank 0 at {}:{} has not answered for {} s: this process is cut off, and ends", place.rank,
+                place.address, place.port, place.timeout_seconds);
       std::_Exit(1);
     }
   });
@@ -215,9 +218,10 @@ void start(const RankPlace& place) {
   try {
     group->collectives = make_gloo_group(group->store, place, "gradients", group->timeout());
   } catch (const std::exception& error) {
-    fail("distributed: rank {} cannot connect to the other ranks: {}. Each process listens on an address of its own: "
-         "--local-addr says which of this machine's (or GLOO_SOCKET_IFNAME, its network interface)",
-         place.rank, first_line(error.what()));
+    fail(
+        "distributed: rank {} cannot connect to the other ranks: {}. Each process listens on an address of its own: "
+        "--local-addr says which of this machine's (or GLOO_SOCKET_IFNAME, its network interface)",
+        place.rank, first_line(error.what()));
   }
   group->start_beating();
   distributed_group() = std::move(group);

@@ -26,9 +26,9 @@ struct DistributedGroup {
   std::thread watch;
   std::atomic<bool> ending{false};
   std::atomic<bool> beat_failed{false};
-  std::atomic<std::int64_t> last_beat{0};   // milliseconds of the steady clock
-  std::atomic<bool> store_lost{false};      // the store no longer answers: nothing may wait for it any more
-  std::map<std::string, int> uses;  // of each name that may come again
+  std::atomic<std::int64_t> last_beat{0};  // milliseconds of the steady clock
+  std::atomic<bool> store_lost{false};     // the store no longer answers: nothing may wait for it any more
+  std::map<std::string, int> uses;         // of each name that may come again
   distributed::Traffic traffic;
 
   Milliseconds timeout() const { return Milliseconds(static_cast<std::int64_t>(place.timeout_seconds * 1000)); }
@@ -39,7 +39,8 @@ struct DistributedGroup {
   // "name/3" for the fourth use of the name.
   std::string next_key(const std::string& name);
 
-  // Waits until all ranks have set `what`/rank; past the time-out, or when a rank failed, throws, naming those who have not.
+  // Waits until all ranks have set `what`/rank; past the time-out, or when a rank failed, throws, naming those who have
+  // not.
   void await_all(const std::string& what);
 
   // The value of a key that `rank` sets, however long that takes while it is alive.

@@ -92,7 +92,8 @@ void dump_training_step(const Config& config, const DumpStepOptions& options) {
   }
   if (!distributed::is_main()) return;
   for (const StoredParameter& stored : model.parameters().all()) {
-    if (stored.info.role == ParameterRole::running_statistic) dump["statistic." + stored.info.name] = to_array(stored.tensor);
+    if (stored.info.role == ParameterRole::running_statistic)
+      dump["statistic." + stored.info.name] = to_array(stored.tensor);
   }
   save_npz(options.path, dump);
   log_info("trainer", "Wrote {} arrays to {}", dump.size(), options.path);

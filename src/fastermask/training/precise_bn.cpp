@@ -18,7 +18,9 @@ std::map<std::string, at::Tensor> batch_statistics(const TrainableRcnn& model) {
   std::map<std::string, at::Tensor> statistics;
   for (const Graph* graph : model.network().graphs()) {
     for (const Layer& layer : graph->layers) {
-      if (layer.type != LayerType::normalisation || (layer.norm != NormType::batch && layer.norm != NormType::sync_batch)) continue;
+      if (layer.type != LayerType::normalisation ||
+          (layer.norm != NormType::batch && layer.norm != NormType::sync_batch))
+        continue;
       for (const char* suffix : {".running_mean", ".running_var"}) {
         statistics.emplace(layer.name + suffix, model.parameters().tensor(layer.name + suffix));
       }

@@ -24,7 +24,8 @@ class PassingFolder {
  public:
   PassingFolder() {
     std::string name = (fs::temp_directory_path() / "fastermask-checkpoint-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) fail("checkpoint: cannot make a folder in {}", fs::temp_directory_path().string());
+    if (mkdtemp(name.data()) == nullptr)
+      fail("checkpoint: cannot make a folder in {}", fs::temp_directory_path().string());
     path_ = name;
   }
   ~PassingFolder() {

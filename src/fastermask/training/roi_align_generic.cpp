@@ -64,9 +64,11 @@ class EntryList {
   }
 
  private:
-  void add_bin(std::size_t p, std::size_t q, std::int64_t bin, std::int64_t first_row, std::int64_t width, float share) {
+  void add_bin(std::size_t p, std::size_t q, std::int64_t bin, std::int64_t first_row, std::int64_t width,
+               float share) {
     for (auto i = static_cast<std::size_t>(rows_.starts[p]); i < static_cast<std::size_t>(rows_.starts[p + 1]); ++i) {
-      for (auto j = static_cast<std::size_t>(columns_.starts[q]); j < static_cast<std::size_t>(columns_.starts[q + 1]); ++j) {
+      for (auto j = static_cast<std::size_t>(columns_.starts[q]); j < static_cast<std::size_t>(columns_.starts[q + 1]);
+           ++j) {
         pixels_.push_back((first_row + rows_.pixels[i]) * width + columns_.pixels[j]);
         bins_.push_back(bin);
         weights_.push_back(rows_.weights[i] * columns_.weights[j] * share);

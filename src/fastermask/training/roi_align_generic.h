@@ -11,8 +11,8 @@
 
 namespace fastermask {
 
-// As pool_regions() (roi_align_autograd.h) without max pooling, on the features' device: the host lists which pixels count
-// with which weights, the device gathers, multiplies and adds up.
+// As pool_regions() (roi_align_autograd.h) without max pooling, on the features' device: the host lists which pixels
+// count with which weights, the device gathers, multiplies and adds up.
 //   features  [L] of [N, C, H, W]
 //   returns   [R, C, P, P] channels-last; differentiable with respect to the features
 at::Tensor align_regions(const std::vector<at::Tensor>& features, const std::vector<float>& scales,

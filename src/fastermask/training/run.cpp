@@ -104,9 +104,10 @@ void warn_of_own_statistics(const Config& config) {
   for (const std::string& norm : {config.model.resnets.norm, config.model.fpn.norm, config.model.roi_box_head.norm,
                                   config.model.roi_mask_head.norm}) {
     if (norm != "BN") continue;
-    log_warning(kRun,
-                "Norms of type BN take the statistics of each process's own pictures, not those of the whole batch; SyncBN "
-                "takes those of the whole batch");
+    log_warning(
+        kRun,
+        "Norms of type BN take the statistics of each process's own pictures, not those of the whole batch; SyncBN "
+        "takes those of the whole batch");
     return;
   }
 }

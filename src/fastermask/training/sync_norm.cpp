@@ -85,9 +85,9 @@ class SynchronisedNorm : public torch::autograd::Function<SynchronisedNorm> {
     sum_over_processes(sums);
     const at::Tensor mean_gradient = sums.slice(0, 0, channels) / count;
     const at::Tensor mean_product = sums.slice(0, channels) / count;
-    const at::Tensor to_input = (gradient - as_channels(mean_gradient, input) -
-                                 normalised * as_channels(mean_product, input)) *
-                                as_channels(inverse * on_host(weight), input);
+    const at::Tensor to_input =
+        (gradient - as_channels(mean_gradient, input) - normalised * as_channels(mean_product, input)) *
+        as_channels(inverse * on_host(weight), input);
     return {to_input, own.slice(0, channels).to(weight.options()), own.slice(0, 0, channels).to(weight.options()),
             at::Tensor()};
   }

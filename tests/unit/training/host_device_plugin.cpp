@@ -1,6 +1,6 @@
-// A LibTorch backend for tests, loaded with --plugin: two devices of PrivateUse1, the key that vendors' plug-ins use. Their
-// memory is the host's, but at addresses that nobody else can read, so that code which takes a device's memory for the
-// host's crashes. Whatever is not written here runs on copies on the CPU.
+// A LibTorch backend for tests, loaded with --plugin: two devices of PrivateUse1, the key that vendors' plug-ins use.
+// Their memory is the host's, but at addresses that nobody else can read, so that code which takes a device's memory
+// for the host's crashes. Whatever is not written here runs on copies on the CPU.
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/native/CPUFallback.h>
@@ -43,9 +43,7 @@ struct HostGuard : c10::impl::DeviceGuardImplInterface {
     setDevice(to);
     return before;
   }
-  c10::Device getDevice() const override {
-    return {c10::kPrivateUse1, static_cast<c10::DeviceIndex>(device())};
-  }
+  c10::Device getDevice() const override { return {c10::kPrivateUse1, static_cast<c10::DeviceIndex>(device())}; }
   void setDevice(c10::Device to) const override { device() = to.has_index() ? to.index() : 0; }
   void uncheckedSetDevice(c10::Device to) const noexcept override { device() = to.has_index() ? to.index() : 0; }
   c10::Stream getStream(c10::Device on) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, on); }
@@ -99,14 +97,14 @@ at::Tensor convolve(const at::Tensor& input, const at::Tensor& weight, const c10
       .to(input.device());
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> convolve_backward(
-    const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight, at::IntArrayRef stride,
-    at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed, at::IntArrayRef output_padding,
-    std::int64_t groups, std::array<bool, 3> mask) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> convolve_backward(const at::Tensor& gradient, const at::Tensor& input,
+                                                                 const at::Tensor& weight, at::IntArrayRef stride,
+                                                                 at::IntArrayRef padding, at::IntArrayRef dilation,
+                                                                 bool transposed, at::IntArrayRef output_padding,
+                                                                 std::int64_t groups, std::array<bool, 3> mask) {
   const std::int64_t channels = gradient.size(1);
-  const auto [a, b, c] =
-      at::convolution_backward(gradient.cpu(), input.cpu(), weight.cpu(), at::IntArrayRef(channels), stride, padding,
-                               dilation, transposed, output_padding, groups, mask);
+  const auto [a, b, c] = at::convolution_backward(gradient.cpu(), input.cpu(), weight.cpu(), at::IntArrayRef(channels),
+                                                  stride, padding, dilation, transposed, output_padding, groups, mask);
   const auto back = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(input.device()) : tensor; };
   return {back(a), back(b), back(c)};
 }

@@ -1,5 +1,5 @@
-// Tests of several processes: a test starts this program again, once for each rank, with another test of it as the rank's
-// work. Such tests are called DISABLED_..., do nothing without RANK, and find what they need in $RANK_FOLDER.
+// Tests of several processes: a test starts this program again, once for each rank, with another test of it as the
+// rank's work. Such tests are called DISABLED_..., do nothing without RANK, and find what they need in $RANK_FOLDER.
 #pragma once
 
 #include <arpa/inet.h>
@@ -37,7 +37,8 @@ inline int free_port() {
 
 // Runs `test` ("Suite.DISABLED_Name") as `world_size` ranks and expects all to pass; what they print is shown when not.
 // `folder` is theirs to read and write; `extra` is RANK_EXTRA in their environment.
-inline void run_ranks(const std::string& test, int world_size, const std::string& folder, const std::string& extra = "") {
+inline void run_ranks(const std::string& test, int world_size, const std::string& folder,
+                      const std::string& extra = "") {
   std::filesystem::create_directories(folder);
   const int port = free_port();
   std::vector<pid_t> processes;

@@ -40,8 +40,8 @@ TEST(AlignRegions, EqualsTheKernelForwardAndBackward) {
        {PoolerSpec{7, 0, true, false}, PoolerSpec{7, 2, true, false}, PoolerSpec{14, 0, false, false}}) {
     const std::vector<at::Tensor> for_kernel = random_features(), generic = random_features();
     const at::Tensor expected = pool_regions(for_kernel, levels, rois, pooler);
-    const at::Tensor got =
-        align_regions(generic, {0.25f, 0.125f}, rois, {pooler.resolution, pooler.resolution, pooler.sampling_ratio, pooler.aligned});
+    const at::Tensor got = align_regions(generic, {0.25f, 0.125f}, rois,
+                                         {pooler.resolution, pooler.resolution, pooler.sampling_ratio, pooler.aligned});
     EXPECT_LE((expected - got).abs().max().item<double>(), 2e-6);
     const at::Tensor weights = expected.detach().cos();
     (expected * weights).sum().backward();
@@ -64,8 +64,11 @@ TEST(AlignRegions, NoRegionsGiveNoneAndAZeroGradient) {
 }
 
 TEST(AlignRegions, ARegionOfAMissingImageIsRefused) {
-  EXPECT_THAT([] { align_regions(random_features(), {0.25f, 0.125f}, {{2, 0, {0, 0, 9, 9}}}, {7, 7, 0, true}); },
-              testing::ThrowsMessage<Error>(testing::HasSubstr("roi_align")));
+  EXPECT_THAT(
+      [] {
+        align_regions(random_features(), {0.25f, 0.125f}, {{2, 0, {0, 0, 9, 9}}}, {7, 7, 0, true});
+      },
+      testing::ThrowsMessage<Error>(testing::HasSubstr("roi_align")));
 }
 
 }  // namespace

@@ -103,13 +103,13 @@ TEST_F(SeveralRanks, TwoAndFourHaveTheLossesOfOneInEveryOneOf20Steps) {
 
 TEST_F(SeveralRanks, SynchronisedNormsTrainAsOneProcessDoes) {
   const Config config =
-      config_for("norms", {"MODEL.RESNETS.NORM", "SyncBN", "MODEL.FPN.NORM", "SyncBN", "MODEL.ROI_MASK_HEAD.NORM", "SyncBN",
-                           "SOLVER.IMS_PER_BATCH", "4", "SOLVER.STEPS", "()", "SOLVER.BASE_LR", "0.0001"});
+      config_for("norms", {"MODEL.RESNETS.NORM", "SyncBN", "MODEL.FPN.NORM", "SyncBN", "MODEL.ROI_MASK_HEAD.NORM",
+                           "SyncBN", "SOLVER.IMS_PER_BATCH", "4", "SOLVER.STEPS", "()", "SOLVER.BASE_LR", "0.0001"});
   const NamedArrays one = dump_of(config, 1, "norms1", 3);
   const NamedArrays two = dump_of(config, 2, "norms2", 3);
   expect_the_same_steps(one, two, 3);
-  // Behind norms gradients are differences of large sums: 2e-7 of the pictures' scale change some by 8 % here. The norm's
-  // own are held to 1e-5 below.
+  // Behind norms gradients are differences of large sums: 2e-7 of the pictures' scale change some by 8 % here. The
+  // norm's own are held to 1e-5 below.
   EXPECT_GT(expect_alike(one, two, "grad.backbone", 1e-3), 100);
   EXPECT_GT(expect_alike(one, two, "grad.roi_heads", 1e-2), 8);
   EXPECT_GT(expect_alike(one, two, "statistic.", 1e-4), 90);
@@ -143,9 +143,12 @@ TEST(RankWork, DISABLED_Norm) {
   const at::Tensor input = norm_input();
   const bool main = distributed::is_main();
   const NormRun run = run_norm(main ? input.slice(0, 0, first) : input.slice(0, first));
-  NamedArrays arrays = {{"output", to_array(run.output)},          {"input", to_array(run.input_gradient)},
-                        {"weight", to_array(run.weight_gradient)}, {"bias", to_array(run.bias_gradient)},
-                        {"mean", to_array(run.mean)},              {"variance", to_array(run.variance)}};
+  NamedArrays arrays = {{"output", to_array(run.output)},
+                        {"input", to_array(run.input_gradient)},
+                        {"weight", to_array(run.weight_gradient)},
+                        {"bias", to_array(run.bias_gradient)},
+                        {"mean", to_array(run.mean)},
+                        {"variance", to_array(run.variance)}};
   save_npz(rank_folder() + "/norm" + std::to_string(distributed::rank()) + ".npz", arrays);
   distributed::stop();
 }
@@ -198,8 +201,9 @@ TEST(RankWork, DISABLED_Gather) {
   EXPECT_EQ(distributed::from_main("word", rank == 0 ? "yes" : "no"), "yes");
   EXPECT_THAT(
       [&] { distributed::check_same("the config", rank == 2 ? "b" : "a", rank == 2 ? "X: 1\nLR: 2" : "X: 1\nLR: 3"); },
-      testing::ThrowsMessage<ConfigError>("distributed: the config must be the same on all ranks: rank 0 has a, rank 2 has "
-                                          "b: LR: 2 (rank 0: LR: 3)"));
+      testing::ThrowsMessage<ConfigError>(
+          "distributed: the config must be the same on all ranks: rank 0 has a, rank 2 has "
+          "b: LR: 2 (rank 0: LR: 3)"));
   distributed::stop();
 }
 
