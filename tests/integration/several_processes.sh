@@ -59,8 +59,8 @@ machine 0 || fail "machine 0: $(tail -n 3 "$work/machine0.log")"
 wait $! || fail "machine 1: $(tail -n 3 "$work/machine1.log")"
 as_one "$work/machine0"
 
-# Started by others. Each line: rank, number of ranks, local rank, local number; a '-' is not set.
-by_hand() { # NAME RANK WORLD LOCAL [VARIABLE=VALUE ...]
+# Started by others.
+by_hand() { # NAME, names of the variables for rank, number of ranks and local rank [VARIABLE=VALUE ...]
   local name="$1" rank="$2" world="$3" local_rank="$4" r pids=()
   shift 4
   next_port
@@ -75,8 +75,6 @@ by_hand() { # NAME RANK WORLD LOCAL [VARIABLE=VALUE ...]
   for r in 0 1; do wait "${pids[$r]}" || fail "$name, rank $r: $(tail -n 3 "$work/$name$r.log")"; done
   as_one "$work/${name}0"
 }
-by_hand torchrun_env RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$((port + 1))
-by_hand mpi_env OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_LOCAL_RANK
 by_hand slurm_env SLURM_PROCID SLURM_NTASKS SLURM_LOCALID "SLURM_NTASKS_PER_NODE=2(x1)" "SLURM_JOB_NODELIST=localhost,gpu[01-03]"
 export bin source work
 # (Debian's torchrun cannot start without redirections of that form.)
@@ -89,7 +87,8 @@ if command -v torchrun >/dev/null && torchrun "${redirections[@]}" --no_python -
     fail "torchrun: $(tail -n 3 "$work/torchrun.log" "$work/torchrun0.log")"
   as_one "$work/torchrun0"
 else
-  echo "skipped: torchrun (it is not installed)"
+  echo "skipped: torchrun (it is not installed); its variables are set by hand"
+  by_hand torchrun_env RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$((port + 1))
 fi
 if command -v mpirun >/dev/null; then
   next_port
@@ -99,6 +98,7 @@ if command -v mpirun >/dev/null; then
     >"$work/mpirun.log" 2>&1 || fail "mpirun: $(tail -n 3 "$work/mpirun.log" "$work/mpirun0.log")"
   as_one "$work/mpirun0"
 else
-  echo "skipped: mpirun (it is not installed)"
+  echo "skipped: mpirun (it is not installed); its variables are set by hand"
+  by_hand mpi_env OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_LOCAL_RANK
 fi
 [ "$failures" -eq 0 ]
