@@ -112,7 +112,8 @@ find_machines() {
     servers)
       local devices="${argument[devicesnum]:-}" conf="${argument[conf_path]:-}" first
       [ -n "$devices" ] && procs="${#devices}"
-      master_port="$(number master_port 29688)" && machines="$(number linux_num $((servers_size / procs > 0 ? servers_size / procs : 1)))" &&
+      local expected=$((servers_size / procs > 0 ? servers_size / procs : 1))
+      master_port="$(number master_port 29688)" && machines="$(number linux_num $expected)" &&
         machine_rank="$(number server_index 0)" || exit 1
       master_addr="${argument[one_node_ip]:-$master_addr}"
       local_addr="${argument[fix_node_ip]:-}"
@@ -249,7 +250,8 @@ images_per_second() {
   fps="$(awk '/^FPS = / { sum += $NF; ++count } END { if (count) printf "%.3f", sum / count }' "$log")"
   if [ -z "$fps" ]; then
     seconds="$(sed -n 's/.*Overall training speed: .*(\([0-9.]*\) s \/ it).*/\1/p' "$log" | tail -n 1)"
-    fps="$(awk -v batch="$batch" -v seconds="${seconds:-0}" 'BEGIN { if (seconds > 0) printf "%.3f", batch / seconds }')"
+    fps="$(awk -v batch="$batch" -v seconds="${seconds:-0}" \
+      'BEGIN { if (seconds > 0) printf "%.3f", batch / seconds }')"
   fi
   echo "$fps"
 }
@@ -320,7 +322,7 @@ run_evaluation() {
   fi
   procs="$(number num_procs "$procs")" || exit 1
   find_programs
-  local links="" words=() status=0
+  local links="" words=() status=0 config=COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x
   if [ -n "${argument[data_path]:-}" ]; then
     find_data
     links="$(mktemp -d)"
@@ -328,9 +330,9 @@ run_evaluation() {
     export FASTERMASK_DATASETS="$links"
   fi
   read_override words
-  "$bin/fastermask" train --eval-only --config-file "$repository/configs/COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml" \
+  "$bin/fastermask" train --eval-only --config-file "$repository/configs/$config.yaml" \
     --num-gpus "$procs" MODEL.DEVICE "${argument[device]:-auto}" \
-    MODEL.WEIGHTS "${argument[weights]:-detectron2://COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x/137260431/model_final_a54504.pkl}" \
+    MODEL.WEIGHTS "${argument[weights]:-detectron2://$config/137260431/model_final_a54504.pkl}" \
     "${words[@]}" || status=$?
   [ -z "$links" ] || rm -rf "$links"
   exit "$status"

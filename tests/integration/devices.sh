@@ -6,7 +6,7 @@ set -u
 bin="$1"
 source="$2"
 work="$(mktemp -d)"
-trap 'rm -rf /tmp/devkeep; cp -r "$work" /tmp/devkeep; rm -rf "$work"' EXIT
+trap 'rm -rf "$work"' EXIT
 source "$source/tests/support/tiny_training.sh"
 plugin="$bin/../lib/libhost_device_plugin.so"
 export FASTERMASK_TIMEOUT=60
@@ -45,7 +45,7 @@ more=(SOLVER.MAX_ITER 3 SOLVER.EMA.ENABLED True MODEL.FPN.NORM SyncBN SOLVER.OPT
 train "$work/cpu1" -- "${more[@]}" MODEL.DEVICE cpu || fail "cpu: $(tail -n 3 "$work/cpu1.log")"
 (
   export FASTERMASK_PLUGINS="$plugin"
-  train "$work/two" --num-procs 2 --device-ids 1 0 --master-port $((20000 + $$ % 20000)) -- "${more[@]}"
+  train "$work/two" --num-procs 2 --device-ids 1 0 --master-port $((21000 + $$ % 2500)) -- "${more[@]}"
 ) || fail "two devices: $(tail -n 3 "$work/two.log")"
 grep -q "rank 1 computes on privateuseone:0" "$work/two/log.txt.rank1" || fail "--device-ids must be followed"
 same_losses "$work/cpu1" "$work/two" || fail "two devices must train as the CPU does"

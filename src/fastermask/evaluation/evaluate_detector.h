@@ -39,9 +39,9 @@ struct DetectorEvaluation {
   double seconds_per_image = 0;  // detection alone, the first five images left out as the reference does
 };
 
-// Throws DataError when a picture cannot be read. Progress is logged in detectron2's words. With several processes, rank
-// 0 evaluates what all have found, image by image in the data set's order as one process would; the others' metrics are
-// empty.
+// Throws DataError when a picture cannot be read. Progress is logged in detectron2's words. With several processes,
+// rank 0 evaluates what all have found, image by image in the data set's order as one process would; the others'
+// metrics are empty.
 DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<const Dataset>& dataset,
                                      const Config& config, const EvaluateDetectorOptions& options);
 

@@ -8,7 +8,8 @@ namespace {
 
 void warn_about_device(const std::string& device) {
   if (device == "auto" || device == "cpu") return;
-  log_warning("engine.defaults", "MODEL.DEVICE is {}, which training uses: inference and evaluation run on the CPU", device);
+  log_warning("engine.defaults", "MODEL.DEVICE is {}, which training uses: inference and evaluation run on the CPU",
+              device);
 }
 
 }  // namespace

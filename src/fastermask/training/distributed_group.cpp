@@ -195,8 +195,12 @@ void DistributedGroup::start_beating() {
   });
   last_beat = now_in_milliseconds();
   watch = std::thread([this] {
+    std::int64_t looked = now_in_milliseconds();
     while (!ending && !beat_failed) {
       std::this_thread::sleep_for(kPoll);
+      // Who was stopped himself has heard nothing, and should listen first.
+      if (Milliseconds(now_in_milliseconds() - looked) > kBeat * 4) last_beat = now_in_milliseconds();
+      looked = now_in_milliseconds();
       if (Milliseconds(now_in_milliseconds() - last_beat) < timeout() + kCutOff) continue;
       log_error("engine.launch",
                 "rank {}: rank 0 at {}:{} has not answered for {} s: this process is cut off, and ends", place.rank,

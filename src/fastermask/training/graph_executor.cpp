@@ -273,7 +273,8 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
     used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
     bias = folded.shift;
   }
-  if (winograd_ && input.is_cpu() && precision_ == Precision::f32 && !offsets.defined() && winograd_suits(layer, input)) {
+  if (winograd_ && input.is_cpu() && precision_ == Precision::f32 && !offsets.defined() &&
+      winograd_suits(layer, input)) {
     std::shared_ptr<WinogradWeight>& packed = packed_[layer.name];
     if (packed == nullptr) packed = make_winograd_weight(used_weight);
     return winograd_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));

@@ -40,7 +40,8 @@ std::unique_ptr<TrainerHook> make_evaluation_hook(std::shared_ptr<EvaluationReco
 // between, and the report every few minutes. `last` is the evaluation hook's.
 std::unique_ptr<TrainerHook> make_writer_hook(std::shared_ptr<EvaluationRecord> last);
 
-// Prints the line "FPS = X" at the end, as the Ascend ModelZoo's port does on every rank; the writer hook does on rank 0.
+// Prints the line "FPS = X" at the end, as the Ascend ModelZoo's port does on every rank; the writer hook does on rank
+// 0.
 std::unique_ptr<TrainerHook> make_speed_hook();
 
 // Evaluates the model on every data set of DATASETS.TEST; files go to OUTPUT_DIR/inference (with several data sets, a

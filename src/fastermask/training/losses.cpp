@@ -100,7 +100,9 @@ at::Tensor box_regression_loss(const BoxLossSpec& spec, const at::Tensor& pred_d
       gt_boxes.size());
   if (source_boxes.empty()) return pred_deltas.sum() * 0;
   if (spec.type == "smooth_l1") {
-    return smooth_l1_sum(pred_deltas, deltas_tensor(encode_boxes(spec.coder, source_boxes, gt_boxes)).to(pred_deltas.device()), spec.beta);
+    return smooth_l1_sum(pred_deltas,
+                         deltas_tensor(encode_boxes(spec.coder, source_boxes, gt_boxes)).to(pred_deltas.device()),
+                         spec.beta);
   }
   const Corners predicted(decode_deltas(spec.coder, pred_deltas, boxes_tensor(source_boxes).to(pred_deltas.device())));
   const Corners truth(boxes_tensor(gt_boxes).to(pred_deltas.device()));

@@ -138,7 +138,8 @@ void TrainableRcnn::cascade_losses(const Batch& batch, const DenseValues& dense,
 bool TrainableRcnn::mask_head_synchronises() const {
   if (distributed::world_size() == 1 || !batch_statistics_) return false;
   const std::vector<Layer>& layers = network_.mask_head->layers;
-  return std::any_of(layers.begin(), layers.end(), [](const Layer& layer) { return layer.norm == NormType::sync_batch; });
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const Layer& layer) { return layer.norm == NormType::sync_batch; });
 }
 
 void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, const Regions& regions,
@@ -154,7 +155,8 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
   }
   at::Tensor features;
   if (shared_features.defined()) {
-    features = channels_last(shared_features.index_select(0, to_tensor(regions.foreground).to(shared_features.device())));
+    features =
+        channels_last(shared_features.index_select(0, to_tensor(regions.foreground).to(shared_features.device())));
   } else {
     std::vector<Roi> rois;
     for (const std::int64_t row : regions.foreground) rois.push_back(regions.rois[static_cast<std::size_t>(row)]);

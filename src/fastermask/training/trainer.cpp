@@ -265,6 +265,11 @@ StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
     if (ema_ != nullptr) ema_->update();
   }
   record.update_seconds = seconds_since(updating);
+  if (distributed::world_size() > 1) {  // the slowest rank's, as in the reference's comm.reduce_dict
+    std::vector<double> slowest = {record.data_seconds};
+    distributed::maximum(slowest);
+    record.data_seconds = slowest[0];
+  }
   record.step_seconds = seconds_since(start);
   if (reducer_ != nullptr) {
     const distributed::Traffic now = distributed::traffic();
