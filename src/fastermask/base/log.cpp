@@ -31,6 +31,7 @@ struct Loggers {
   std::shared_ptr<spdlog::logger> file;
   bool to_stdout = false;
   LogLevel console_level = LogLevel::info;
+  std::string console_prefix;
 
   void rebuild_console() {
     std::shared_ptr<spdlog::sinks::sink> sink;
@@ -62,7 +63,7 @@ void log_message(LogLevel level, std::string_view module, std::string_view messa
   if (level >= all.console_level) {
     ProgressBar::clear_line();
     const std::string prefix = level >= LogLevel::warning ? fmt::format("{}: ", name) : "";
-    all.console->log(to_spdlog(level), "d2.{}]: {}{}", module, prefix, message);
+    all.console->log(to_spdlog(level), "d2.{}]: {}{}{}", module, prefix, all.console_prefix, message);
     ProgressBar::redraw();
   }
   if (all.file) all.file->log(to_spdlog(level), "detectron2.{} {}: {}", module, name, message);
@@ -73,6 +74,12 @@ void set_console_log_level(LogLevel level) {
   const std::lock_guard<std::mutex> lock(all.mutex);
   all.console_level = level;
   all.rebuild_console();
+}
+
+void set_console_log_prefix(const std::string& prefix) {
+  Loggers& all = loggers();
+  const std::lock_guard<std::mutex> lock(all.mutex);
+  all.console_prefix = prefix;
 }
 
 void set_console_log_to_stdout(bool enabled) {

@@ -21,6 +21,9 @@ void set_console_log_level(LogLevel level);
 // Send console lines to stdout instead of stderr, as training does (scripts tee it).
 void set_console_log_to_stdout(bool enabled);
 
+// Begins every later console message: "[rank 2] ", so that those of several processes can be told apart.
+void set_console_log_prefix(const std::string& prefix);
+
 // Appends every later message to `path` as well, until the next call or close_log_file().
 void open_log_file(const std::string& path);
 void close_log_file();

@@ -1,4 +1,5 @@
 // `fastermask train`.
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include "fastermask/cli/command.h"
 #include "fastermask/cli/overrides.h"
 #include "fastermask/config/load.h"
+#include "fastermask/training/device.h"
 #include "fastermask/training/dump_step.h"
 #include "fastermask/training/launch.h"
 #include "fastermask/training/run.h"
@@ -24,14 +26,17 @@ struct TrainOptions {
   int num_procs = 1;
   int num_machines = 1;
   int machine_rank = 0;
-  std::string master_addr = "127.0.0.1";
+  std::string master_addr;
+  std::string local_addr;
   int master_port = 23333;
   std::string dist_url;
   std::vector<int> device_ids;
   bool resume = false;
   bool eval_only = false;
   bool exact = false;
+  std::vector<std::string> plugins;
   int max_restarts = 0;
+  int min_procs = 0;
   int threads = 0;
   std::string replay;
   std::string dump_step;
@@ -64,12 +69,16 @@ bool find_place(const TrainOptions& options, RankPlace& place) {
     fail<UsageError>("train: --machine-rank must be 0 to {} with --num-machines {}, got {}", options.num_machines - 1,
                      options.num_machines, options.machine_rank);
   }
-  place.address = options.master_addr;
+  if (!options.master_addr.empty()) place.address = options.master_addr;
   place.port = options.master_port;
   apply_dist_url(options.dist_url, place);
+  place.address_given = !options.master_addr.empty() || !options.dist_url.empty();
+  place.local_address = options.local_addr;
+  if (const char* own = std::getenv("FASTERMASK_LOCAL_ADDR"); own != nullptr && options.local_addr.empty())
+    place.local_address = own;
   if (const char* seconds = std::getenv("FASTERMASK_TIMEOUT")) place.timeout_seconds = std::atof(seconds);
   if (place.timeout_seconds <= 0) fail<UsageError>("train: FASTERMASK_TIMEOUT must be a number of seconds above 0");
-  if (place_from_environment(place)) return true;
+  if (place_from_environment(place, options.num_procs > 1)) return true;
   place.rank = options.machine_rank * options.num_procs;
   place.world_size = options.num_machines * options.num_procs;
   place.local_size = options.num_procs;
@@ -91,18 +100,33 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
     fail<UsageError>("train: --config-file is required; the configs that come with FasterMask are in configs/");
   const Config config = load_model_config(options.config_file, overrides_of(command));
   RankPlace place;
-  if (!find_place(options, place)) return launch_processes({place, options.max_restarts, 15, program_arguments()});
+  if (!find_place(options, place)) {
+    LaunchOptions launch;
+    launch.first = place;
+    launch.max_restarts = options.max_restarts;
+    launch.min_procs = options.min_procs;
+    launch.batch = config.solver.ims_per_batch;
+    launch.grace_seconds = std::min(launch.grace_seconds, place.timeout_seconds);
+    launch.arguments = program_arguments();
+    return launch_processes(launch);
+  }
   set_num_threads(options.threads);
+  load_device_plugins(options.plugins);
+  load_device_plugins(plugins_of_environment());
+  const std::string device = resolve_device(config.model.device, options.device_ids, place.local_rank);
   if (!options.dump_step.empty()) {
+    join_processes(place);
     DumpStepOptions dump;
+    dump.device = device;
     dump.path = options.dump_step;
     dump.steps = options.steps;
     dump.sampling = options.sampling == "first_k" ? SamplingStrategy::first_k : SamplingStrategy::random;
     dump_training_step(config, dump);
+    distributed::stop();
     return 0;
   }
   set_console_log_to_stdout(true);
-  return run_training(config, {options.resume, options.eval_only, options.exact, options.config_file, place});
+  return run_training(config, {options.resume, options.eval_only, options.exact, options.config_file, place, device});
 }
 
 }  // namespace
@@ -120,14 +144,27 @@ void add_train_command(CLI::App& app) {
   command->add_option("--num-machines", options->num_machines, "machines that train together")
       ->check(CLI::PositiveNumber);
   command->add_option("--machine-rank", options->machine_rank, "this machine's number, from 0");
-  command->add_option("--master-addr", options->master_addr, "address of machine 0");
+  command->add_option("--master-addr", options->master_addr, "address of machine 0 (127.0.0.1)");
+  command->add_option("--local-addr", options->local_addr,
+                      "this machine's address for the others, where it has several (FASTERMASK_LOCAL_ADDR)");
   command->add_option("--master-port", options->master_port, "port on machine 0");
   command->add_option("--dist-url", options->dist_url,
                       "tcp://HOST:PORT in the place of --master-addr and --master-port");
-  command->add_option("--max-restarts", options->max_restarts,
-                      "with several processes: start again from the last checkpoint when one is lost, so many times")
+  command
+      ->add_option("--max-restarts", options->max_restarts,
+                   "with several processes: start again from the last checkpoint when one is lost, so many times")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--device-ids", options->device_ids, "accepted for detectron2's scripts");
+  command
+      ->add_option(
+          "--min-procs", options->min_procs,
+          "with --max-restarts, on one machine: restart without the processes that were killed, down to so many")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--device-ids", options->device_ids,
+                      "devices of this machine's processes, in their order (0 1 2 ...)");
+  command
+      ->add_option("--plugin", options->plugins,
+                   "shared library that gives LibTorch another device (FASTERMASK_PLUGINS)")
+      ->allow_extra_args(false);
   command->add_option(
       "--replay", options->replay,
       "run a step again that a training saved because its values were not finite; needs no --config-file");

@@ -12,7 +12,9 @@
 #include "fastermask/base/progress.h"
 #include "fastermask/base/text.h"
 #include "fastermask/data/loader.h"
+#include "fastermask/data/sampler.h"
 #include "fastermask/evaluation/dataset_evaluator.h"
+#include "fastermask/evaluation/detection_bytes.h"
 #include "fastermask/evaluation/proposal_evaluator.h"
 
 namespace fastermask {
@@ -23,8 +25,8 @@ constexpr const char* kEvaluator = "evaluation.evaluator";
 // Says how far inference is, at most every five seconds, in detectron2's words.
 class InferenceLog {
  public:
-  explicit InferenceLog(std::int64_t total)
-      : total_(total), warmup_(std::min<std::int64_t>(5, total - 1)), bar_("evaluate", total) {
+  InferenceLog(std::int64_t total, int devices)
+      : total_(total), devices_(devices), warmup_(std::min<std::int64_t>(5, total - 1)), bar_("evaluate", total) {
     log_info(kEvaluator, "Start inference on {} images", total);
   }
 
@@ -46,10 +48,10 @@ class InferenceLog {
   void finished() const {
     const double wall = std::chrono::duration<double>(Clock::now() - measured_since_).count();
     const double images = static_cast<double>(std::max<std::int64_t>(total_ - warmup_, 1));
-    log_info(kEvaluator, "Total inference time: {}{} ({:.6f} s / img per device, on 1 devices)", format_duration(wall),
-             fmt::format("{:.6f}", wall - std::floor(wall)).substr(1), wall / images);
-    log_info(kEvaluator, "Total inference pure compute time: {} ({:.6f} s / img per device, on 1 devices)",
-             format_duration(compute_), compute_ / images);
+    log_info(kEvaluator, "Total inference time: {}{} ({:.6f} s / img per device, on {} devices)", format_duration(wall),
+             fmt::format("{:.6f}", wall - std::floor(wall)).substr(1), wall / images, devices_);
+    log_info(kEvaluator, "Total inference pure compute time: {} ({:.6f} s / img per device, on {} devices)",
+             format_duration(compute_), compute_ / images, devices_);
   }
 
   double seconds_per_image() const {
@@ -59,6 +61,7 @@ class InferenceLog {
  private:
   using Clock = std::chrono::steady_clock;
   std::int64_t total_;
+  int devices_;
   std::int64_t warmup_;
   std::int64_t done_ = 0;
   double compute_ = 0;
@@ -91,35 +94,51 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
   }
   std::optional<CocoDatasetEvaluator> evaluator;
   std::optional<ProposalEvaluator> proposal_evaluator;  // of a network without box heads
-  if (detector.network().box_heads.empty()) {
+  const EvaluationShare& share = options.share;
+  if (share.rank > 0) {
+    // Found here, evaluated there.
+  } else if (detector.network().box_heads.empty()) {
     proposal_evaluator.emplace(dataset->annotation_file, options.output_folder);
   } else {
     evaluator.emplace(EvaluationDataset{dataset->annotation_file, dataset->category_ids, dataset->class_names},
                       evaluator_options);
   }
-  InferenceLoader loader(dataset, make_inference_loader_options(config, detector.network().size_divisibility));
+  std::size_t next_record = 0;
+  const auto take = [&](const Detections& found) {
+    const ImageRecord& record = dataset->records.at(next_record++);
+    if (evaluator) {
+      evaluator->add(record.id, found);
+    } else {
+      proposal_evaluator->add(record.id, found);
+    }
+    if (options.on_image) options.on_image(record, found);
+  };
+  const auto [begin, end] =
+      inference_shard(static_cast<std::int64_t>(dataset->records.size()), share.rank, share.world_size);
+  InferenceLoader loader(dataset, make_inference_loader_options(config, detector.network().size_divisibility), begin,
+                         end);
   DetectorEvaluation result;
+  std::vector<std::string> pieces;  // for rank 0
   {
-    InferenceLog log(loader.image_count());
-    std::size_t next_record = 0;
+    InferenceLog log(loader.image_count(), share.world_size);
     for (Batch batch; loader.next(batch);) {
       const auto start = std::chrono::steady_clock::now();
       const std::vector<Detections> detections = detector.detect(batch);
       for (std::size_t i = 0; i < detections.size(); ++i) {
         const Detections original = to_original_image(detections[i], batch.original_sizes[i]);
-        if (evaluator) {
-          evaluator->add(batch.image_ids[i], original);
+        if (share.rank == 0) {
+          take(original);
         } else {
-          proposal_evaluator->add(batch.image_ids[i], original);
+          pieces.push_back(detections_to_bytes(original));
         }
-        if (options.on_image) options.on_image(dataset->records[next_record], original);
-        ++next_record;
       }
       log.image_done(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
     log.finished();
     result.seconds_per_image = log.seconds_per_image();
   }
+  if (share.gather) share.gather(pieces, [&](std::string_view bytes) { take(detections_of_bytes(bytes)); });
+  if (share.rank > 0) return result;
   result.metrics = evaluator ? evaluator->finish() : proposal_evaluator->finish();
   return result;
 }

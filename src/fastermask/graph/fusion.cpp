@@ -110,7 +110,8 @@ class Fuser {
     FusedStep* maker = private_maker(input);
     const NormType norm = layer(i).norm;
     if (maker == nullptr || !multiplies(layer(maker->layer).type) || maker->norm >= 0 || maker->relu ||
-        maker->residual >= 0 || (norm != NormType::batch && norm != NormType::frozen_batch)) {
+        maker->residual >= 0 ||
+        (norm != NormType::batch && norm != NormType::sync_batch && norm != NormType::frozen_batch)) {
       return false;
     }
     maker->norm = i;

@@ -29,7 +29,13 @@ enum class LayerType {
   spatial_mean,      // [R, C, P, P] -> [R, C]
 };
 
-enum class NormType { none, batch, frozen_batch, group };
+enum class NormType {
+  none,
+  batch,
+  sync_batch,  // batch, with the statistics of all processes that train together
+  frozen_batch,
+  group
+};
 
 // What a parameter is, for the optimiser's weight-decay groups (detectron2 solver/build.py).
 enum class ParameterRole { weight, bias, norm_weight, norm_bias, running_statistic };

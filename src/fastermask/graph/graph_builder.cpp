@@ -9,7 +9,8 @@ namespace fastermask {
 NormType parse_norm(const std::string& norm, const std::string& key) {
   if (norm.empty()) return NormType::none;
   if (norm == "FrozenBN") return NormType::frozen_batch;
-  if (norm == "BN" || norm == "SyncBN" || norm == "nnSyncBN" || norm == "naiveSyncBN") return NormType::batch;
+  if (norm == "BN") return NormType::batch;
+  if (norm == "SyncBN" || norm == "nnSyncBN" || norm == "naiveSyncBN") return NormType::sync_batch;
   if (norm == "GN") return NormType::group;
   fail<ConfigError>("config: {}: not supported: '{}'; known norms are '', FrozenBN, BN, SyncBN, GN", key, norm);
 }
@@ -92,7 +93,8 @@ int GraphBuilder::normalisation(const std::string& name, int input, NormType nor
   layer.type = LayerType::normalisation;
   layer.name = name;
   layer.inputs = {input};
-  layer.norm = norm == NormType::batch && !trainable_ ? NormType::frozen_batch : norm;
+  const bool learns = norm == NormType::batch || norm == NormType::sync_batch;
+  layer.norm = learns && !trainable_ ? NormType::frozen_batch : norm;
   FASTERMASK_CHECK(norm != NormType::group || channels(input) % layer.norm_groups == 0,
                    "graph: {}: group norm needs a multiple of {} channels, got {}", name, layer.norm_groups,
                    channels(input));

@@ -5,11 +5,10 @@
 
 namespace fastermask {
 
-// Throws ConfigError for settings that would change the results of training and are not supported: mixed precision.
-// Logs a warning when MODEL.DEVICE names another device than the CPU, which is what runs.
+// Throws ConfigError for settings that would change the results of training and are not supported.
 void check_training_supported(const Config& config);
 
-// The same for inference: test-time augmentation, other devices.
+// The same for inference. Logs a warning when MODEL.DEVICE names another device than the CPU, which is what runs.
 void check_inference_supported(const Config& config);
 
 }  // namespace fastermask

@@ -10,6 +10,13 @@ void AdamW::update(Entry& entry, const at::Tensor& gradient_tensor, double rate)
   const double beta1 = solver().betas[0], beta2 = solver().betas[1];
   const double correction1 = 1 - std::pow(beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(beta2, static_cast<double>(steps_));
+  if (!entry.parameter.is_cpu()) {
+    entry.first.mul_(beta1).add_(gradient_tensor, 1 - beta1);
+    entry.second.mul_(beta2).add_(gradient_tensor * gradient_tensor, 1 - beta2);
+    const at::Tensor root = entry.second.sqrt() / std::sqrt(correction2) + solver().eps;
+    entry.parameter.mul_(1 - rate * entry.weight_decay).sub_(entry.first / root * (rate / correction1));
+    return;
+  }
   const auto keep = static_cast<float>(1 - rate * entry.weight_decay);
   const auto step = static_cast<float>(rate / correction1);
   const auto root_scale = static_cast<float>(1 / std::sqrt(correction2));

@@ -53,6 +53,10 @@ void save_weights(const std::string& path, const NamedArrays& weights);
 // WeightsError when no checkpoint can be read, or when one is not of this model.
 std::optional<ResumePoint> resume_from_checkpoint(const std::string& folder, const TrainingState& state);
 
+// The same with several processes: rank 0 finds the checkpoint, and ranks that do not see its folder (on machines
+// without a shared file system) are sent the file.
+std::optional<ResumePoint> resume_everywhere(const std::string& folder, const TrainingState& state);
+
 // Fills the model from a file's "model". Throws WeightsError unless every parameter is there in its shape.
 void restore_model(const WeightFile& file, TrainableRcnn& model);
 

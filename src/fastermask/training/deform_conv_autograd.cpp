@@ -69,7 +69,9 @@ at::Tensor deformable_convolution(const Layer& layer, const at::Tensor& input, c
                    "deform_conv: {}: offsets {} do not fit an input of {}", layer.name,
                    to_string(Shape(offsets.sizes().vec())), to_string(Shape(input.sizes().vec())));
   const std::int64_t groups = layer.groups, out = weight.size(0);
-  const at::Tensor columns = DeformColumns::apply(input, offsets, &layer);
+  // Sampling runs on the host, whatever the device.
+  const at::Tensor columns =
+      DeformColumns::apply(input.to(at::kCPU), offsets.to(at::kCPU), &layer).to(input.device());
   const std::int64_t pixels = columns.size(0), taps = columns.size(1), channels = columns.size(2) / groups;
   at::Tensor product;
   if (groups == 1) {

@@ -4,279 +4,297 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cstdlib>
-#include <map>
+#include <cstring>
+#include <fstream>
+#include <future>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "fastermask/base/error.h"
-#include "fastermask/base/log.h"
+#include "fastermask/base/file.h"
 #include "fastermask/base/text.h"
-#include "fastermask/training/process_group.h"
+#include "fastermask/training/distributed_group.h"
 
 namespace fastermask {
 namespace {
 
-using Milliseconds = std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
 
-constexpr Milliseconds kBeat{500};
-constexpr Milliseconds kSilence{2500};  // without a beat for so long, a rank counts as lost
-constexpr Milliseconds kPoll{20};
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-std::vector<std::uint8_t> to_bytes(const std::string& text) { return {text.begin(), text.end()}; }
-
-// The group this process belongs to; none: it trains alone.
-struct Group {
-  RankPlace place;
-  c10::intrusive_ptr<c10d::TCPStore> store;
-  c10::intrusive_ptr<c10d::TCPStore> beat_store;  // a connection of its own: the others may wait on `store`
-  c10::intrusive_ptr<c10d::ProcessGroup> collectives;
-  std::thread beat;
-  std::atomic<bool> ending{false};
-  std::map<std::string, int> uses;  // of each wait_for_main() and check_same()
-
-  std::string get(const std::string& key) {
-    const std::vector<std::uint8_t> bytes = store->get(key);
-    return {bytes.begin(), bytes.end()};
-  }
-  std::string text_or(const std::string& key, const std::string& otherwise) {
-    return store->check({key}) ? get(key) : otherwise;
-  }
-  void set(const std::string& key, const std::string& value) { store->set(key, to_bytes(value)); }
-};
-
-// Never destroyed: after the loss of a rank its thread may be waiting for ever.
-std::unique_ptr<Group>& g_group = *new std::unique_ptr<Group>;
-
-Milliseconds timeout_of(const RankPlace& place) {
-  return Milliseconds(static_cast<std::int64_t>(place.timeout_seconds * 1000));
-}
-
-c10::intrusive_ptr<c10d::TCPStore> connect(const RankPlace& place, bool server) {
-  c10d::TCPStoreOptions options;
-  options.port = static_cast<std::uint16_t>(place.port);
-  options.isServer = server;
-  options.waitWorkers = false;
-  options.timeout = timeout_of(place);
-  return c10::make_intrusive<c10d::TCPStore>(place.address, options);
-}
-
-std::string rank_key(const std::string& what, int rank) { return fmt::format("{}/{}", what, rank); }
-
-// Waits until all ranks have set `what`/rank; past the time-out throws, naming those who have not.
-void await_all(Group& group, const std::string& what) {
-  const auto end = std::chrono::steady_clock::now() + timeout_of(group.place);
-  std::vector<int> missing;
-  for (int rank = 0; rank < group.place.world_size; ++rank) missing.push_back(rank);
-  while (true) {
-    missing.erase(std::remove_if(missing.begin(), missing.end(),
-                                 [&](int rank) { return group.store->check({rank_key(what, rank)}); }),
-                  missing.end());
-    if (missing.empty()) return;
-    if (std::chrono::steady_clock::now() > end) break;
-    std::this_thread::sleep_for(kPoll);
-  }
-  std::vector<std::string> names;
-  for (const int rank : missing) {
-    names.push_back(fmt::format("rank {} ({})", rank, group.text_or(rank_key("stage", rank), "never came")));
-  }
-  fail("distributed: waited {} s at {}:{} for {}; missing: {}. Is each machine started with its own --machine-rank, the "
-       "same --num-machines, --num-procs, --master-addr and --master-port, and is the port open?",
-       group.place.timeout_seconds, group.place.address, group.place.port, what, join(names, ", "));
-}
+constexpr std::chrono::milliseconds kSilence{2500};  // without a beat for so long, a rank counts as lost
+constexpr std::size_t kBlockBytes = 4 << 20;         // of what gather() and send_file() send at once
+constexpr std::size_t kLinesShown = 3;
+constexpr const char* kStoreGone = "store gone";
 
 void all_reduce(std::vector<double>& values, c10d::ReduceOp::RedOpType operation) {
-  if (g_group == nullptr) return;
+  DistributedGroup* group = distributed_group().get();
+  if (group == nullptr) return;
   std::vector<at::Tensor> tensors = {
       at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, at::TensorOptions(at::kDouble))};
   c10d::AllreduceOptions options;
   options.reduceOp = operation;
+  const auto start = Clock::now();
   try {
-    g_group->collectives->allreduce(tensors, options)->wait();
+    group->collectives->allreduce(tensors, options)->wait();
   } catch (const std::exception& error) {
-    fail("distributed: rank {}: a sum over the {} processes failed: {}", g_group->place.rank, g_group->place.world_size,
+    fail("distributed: rank {}: a sum over the {} processes failed: {}", group->place.rank, group->place.world_size,
          first_line(error.what()));
+  }
+  add_traffic(std::chrono::duration<double>(Clock::now() - start).count(),
+              static_cast<std::int64_t>(values.size() * sizeof(double)));
+}
+
+// Where two texts differ, line by line: "BASE_LR: 0.01 (rank 0: BASE_LR: 0.02)".
+std::string describe_difference(const std::string& mine, const std::string& of_main) {
+  const std::vector<std::string> here = split(mine, '\n'), there = split(of_main, '\n');
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < std::max(here.size(), there.size()) && lines.size() < kLinesShown; ++i) {
+    const std::string a = i < here.size() ? std::string(trim(here[i])) : "nothing";
+    const std::string b = i < there.size() ? std::string(trim(there[i])) : "nothing";
+    if (a != b) lines.push_back(fmt::format("{} (rank 0: {})", a, b));
+  }
+  return join(lines, "; ");
+}
+
+// What lost_ranks() says, as far as the store answers.
+std::string silent_ranks(DistributedGroup& group) {
+  std::vector<std::string> before;
+  try {
+    const auto beats = [&](int other) { return group.text_or(rank_key("beat", other), ""); };
+    for (int other = 0; other < group.place.world_size; ++other) before.push_back(beats(other));
+    std::this_thread::sleep_for(kSilence);
+    std::string lost;
+    for (int other = 0; other < group.place.world_size; ++other) {
+      if (other == group.place.rank || beats(other) != before[static_cast<std::size_t>(other)]) continue;
+      lost += fmt::format("\nLost: rank {}, last seen in: {}", other, group.text_or(rank_key("stage", other), "?"));
+    }
+    if (const std::string why = group.text_or("ended", ""); !why.empty()) lost += "\nFailed: " + why;
+    return lost;
+  } catch (const std::exception&) {
+    return kStoreGone;
   }
 }
 
-// An integer of the environment.
-bool read_number(const char* name, int& number) {
-  const char* text = std::getenv(name);
-  if (text == nullptr) return false;
-  char* end = nullptr;
-  const long value = std::strtol(text, &end, 10);
-  if (end == text || *end != '\0' || value < 0 || value > 1000000)
-    fail<UsageError>("train: the environment's {} must be a number, got '{}'", name, text);
-  number = static_cast<int>(value);
-  return true;
+at::Tensor bytes_of(std::string& block) {
+  return at::from_blob(block.data(), {static_cast<std::int64_t>(block.size())}, at::TensorOptions(at::kByte));
 }
 
-struct LauncherNames {
-  const char *rank, *world_size, *local_rank, *local_size;
-};
-constexpr LauncherNames kLaunchers[] = {
-    {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"},
-    {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"},
-    {"PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"},
-    {"SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE"},
-};
+void send_block(DistributedGroup& group, std::string& block) {
+  std::vector<at::Tensor> tensors = {bytes_of(block)};
+  group.collectives->send(tensors, 0, 0)->wait();
+  add_traffic(0, static_cast<std::int64_t>(block.size()));
+  block.clear();
+}
+
+// Rank 0's side of gather() for one other rank: blocks come in, pieces with their lengths in front go out.
+void take_pieces(DistributedGroup& group, int rank, std::size_t bytes,
+                 const std::function<void(std::string_view)>& take) {
+  std::string kept;
+  while (bytes > 0) {
+    std::string block(std::min(bytes, kBlockBytes), '\0');
+    std::vector<at::Tensor> tensors = {bytes_of(block)};
+    group.collectives->recv(tensors, rank, 0)->wait();
+    bytes -= block.size();
+    kept += block;
+    std::size_t position = 0;
+    std::uint64_t length = 0;
+    while (kept.size() - position >= sizeof length) {
+      std::memcpy(&length, kept.data() + position, sizeof length);
+      if (kept.size() - position - sizeof length < length) break;
+      take(std::string_view(kept).substr(position + sizeof length, length));
+      position += sizeof length + length;
+    }
+    kept.erase(0, position);
+  }
+}
+
+void give_pieces(DistributedGroup& group, const std::vector<std::string>& pieces) {
+  std::string block;
+  const auto append = [&](const char* data, std::size_t size) {
+    while (size > 0) {
+      const std::size_t part = std::min(size, kBlockBytes - block.size());
+      block.append(data, part);
+      data += part;
+      size -= part;
+      if (block.size() == kBlockBytes) send_block(group, block);
+    }
+  };
+  for (const std::string& piece : pieces) {
+    const std::uint64_t length = piece.size();
+    append(reinterpret_cast<const char*>(&length), sizeof length);
+    append(piece.data(), piece.size());
+  }
+  if (!block.empty()) send_block(group, block);
+}
 
 }  // namespace
 
-bool place_from_environment(RankPlace& place) {
-  for (const LauncherNames& names : kLaunchers) {
-    int rank = 0, world_size = 0;
-    if (!read_number(names.rank, rank) || !read_number(names.world_size, world_size) || world_size < 2) continue;
-    if (rank >= world_size) {
-      fail<UsageError>("train: the environment has {}={}, which must be below {}={}", names.rank, rank,
-                       names.world_size, world_size);
-    }
-    place.rank = rank;
-    place.world_size = world_size;
-    place.local_rank = 0;
-    place.local_size = 1;
-    read_number(names.local_rank, place.local_rank);
-    read_number(names.local_size, place.local_size);
-    if (const char* address = std::getenv("MASTER_ADDR")) place.address = address;
-    read_number("MASTER_PORT", place.port);
-    return true;
-  }
-  return false;
+void add_traffic(double seconds, std::int64_t bytes) {
+  DistributedGroup* group = distributed_group().get();
+  if (group == nullptr) return;
+  group->traffic.seconds += seconds;
+  group->traffic.bytes += bytes;
+  ++group->traffic.collectives;
+}
+
+c10::intrusive_ptr<c10d::ProcessGroup> process_group() {
+  const DistributedGroup* group = distributed_group().get();
+  return group == nullptr ? c10::intrusive_ptr<c10d::ProcessGroup>() : group->collectives;
+}
+
+c10::intrusive_ptr<c10d::ProcessGroup> statistics_group() {
+  DistributedGroup* group = distributed_group().get();
+  if (group == nullptr) return {};
+  if (!group->statistics)
+    group->statistics = make_gloo_group(group->store, group->place, "statistics", group->timeout());
+  return group->statistics;
 }
 
 namespace distributed {
 
-void start(const RankPlace& place) {
-  if (place.world_size == 1) return;
-  if (place.port < 1 || place.port > 65535)
-    fail<UsageError>("train: --master-port must be 1 to 65535, got {}", place.port);
-  auto group = std::make_unique<Group>();
-  group->place = place;
-  try {
-    group->store = connect(place, place.rank == 0);
-    group->beat_store = connect(place, false);
-  } catch (const std::exception& error) {
-    fail("distributed: rank {} cannot {} {}:{}: {}", place.rank, place.rank == 0 ? "listen at" : "reach rank 0 at",
-         place.address, place.port, first_line(error.what()));
-  }
-  group->set(rank_key("stage", place.rank), "start-up");
-  group->set(rank_key("start-up", place.rank), "here");
-  await_all(*group, "start-up");
-  group->collectives = make_gloo_group(group->store, place.rank, place.world_size, place.address, timeout_of(place));
-  Group* shared = group.get();
-  group->beat = std::thread([shared] {
-    const std::string key = rank_key("beat", shared->place.rank);
-    try {
-      while (!shared->ending) {
-        shared->beat_store->add(key, 1);
-        std::this_thread::sleep_for(kBeat);
-      }
-    } catch (const std::exception&) {
-      // Rank 0 is gone: the next collective says so.
-    }
-  });
-  g_group = std::move(group);
-  log_info("engine.launch", "rank {} of {} has joined at {}:{}", place.rank, place.world_size, place.address,
-           place.port);
-}
+int rank() { return distributed_group() == nullptr ? 0 : distributed_group()->place.rank; }
+int world_size() { return distributed_group() == nullptr ? 1 : distributed_group()->place.world_size; }
 
-void stop() {
-  if (g_group == nullptr) return;
-  Group& group = *g_group;
-  set_stage("finished");
-  group.set(rank_key("finished", group.place.rank), "yes");
-  if (group.place.rank == 0) await_all(group, "finished");  // the store lives here
-  group.ending = true;
-  group.beat.join();
-  g_group.reset();
-}
-
-int rank() { return g_group == nullptr ? 0 : g_group->place.rank; }
-int world_size() { return g_group == nullptr ? 1 : g_group->place.world_size; }
+Traffic traffic() { return distributed_group() == nullptr ? Traffic() : distributed_group()->traffic; }
 
 void set_stage(const std::string& stage) {
-  if (g_group == nullptr) return;
+  if (distributed_group() == nullptr) return;
   try {
-    g_group->set(rank_key("stage", rank()), stage);
+    distributed_group()->set(rank_key("stage", rank()), stage);
   } catch (const std::exception& error) {
     fail("distributed: rank {} cannot reach rank 0 any more: {}", rank(), first_line(error.what()));
   }
 }
 
 std::string from_main(const std::string& what, const std::string& value) {
-  if (g_group == nullptr) return value;
-  const std::string key = fmt::format("main/{}/{}", what, g_group->uses[what]++);
-  if (rank() == 0) g_group->set(key, value);
-  return g_group->get(key);  // waits until the time-out
+  if (distributed_group() == nullptr) return value;
+  DistributedGroup& group = *distributed_group();
+  const std::string key = group.next_key("main/" + what);
+  if (rank() == 0) {
+    group.set(key, value);
+    return value;
+  }
+  return group.await(key, 0, what);
 }
 
-void check_same(const std::string& what, const std::string& value) {
-  if (g_group == nullptr) return;
-  const std::string key = fmt::format("{}/{}", what, g_group->uses[what]++);
-  g_group->set(rank_key(key, rank()), value);
-  await_all(*g_group, key);
-  const std::string expected = g_group->get(rank_key(key, 0));
-  std::vector<std::string> others;
-  for (int other = 1; other < world_size(); ++other) {
-    const std::string got = g_group->get(rank_key(key, other));
-    if (got != expected) others.push_back(fmt::format("rank {} has {}", other, got));
+// Rank 0 says what it has; each other rank answers how it differs; rank 0 gives the verdict.
+void check_same(const std::string& what, const std::string& value, const std::string& detail) {
+  if (distributed_group() == nullptr) return;
+  DistributedGroup& group = *distributed_group();
+  const std::string key = group.next_key(what);
+  const std::string expected = from_main(key + "/value", value);
+  const std::string details = from_main(key + "/detail", detail);
+  std::string answer;
+  if (value != expected) {
+    const std::string difference = describe_difference(detail, details);
+    answer = fmt::format("rank {} has {}{}", rank(), value, difference.empty() ? "" : ": " + difference);
   }
-  if (others.empty()) return;
-  fail<ConfigError>("distributed: {} must be the same on all ranks: rank 0 has {}, {}", what, expected,
-                    join(others, ", "));
+  group.set(rank_key(key, rank()), answer);
+  std::string verdict;
+  if (rank() == 0) {
+    group.await_all(key);
+    std::vector<std::string> others;
+    for (int other = 1; other < world_size(); ++other) {
+      if (const std::string got = group.get(rank_key(key, other)); !got.empty()) others.push_back(got);
+    }
+    if (!others.empty()) {
+      verdict = fmt::format("{} must be the same on all ranks: rank 0 has {}, {}", what, expected, join(others, ", "));
+    }
+  }
+  verdict = from_main(key + "/verdict", verdict);
+  if (!verdict.empty()) fail<ConfigError>("distributed: {}", verdict);
 }
 
 void sum(std::vector<double>& values) { all_reduce(values, c10d::ReduceOp::SUM); }
 void maximum(std::vector<double>& values) { all_reduce(values, c10d::ReduceOp::MAX); }
 
 double share(double count) {
-  if (g_group == nullptr) return 1;
+  if (distributed_group() == nullptr) return 1;
   std::vector<double> total = {count};
   sum(total);
   return total[0] > 0 ? count * world_size() / total[0] : 1;
 }
 
 std::string wait_for_main(const std::string& what, const std::string& value) {
-  if (g_group == nullptr) return value;
-  const std::string key = fmt::format("wait/{}/{}", what, g_group->uses["wait/" + what]++);
+  return from_main("wait/" + what, value);
+}
+
+void gather(const std::string& what, const std::vector<std::string>& pieces,
+            const std::function<void(std::string_view)>& take) {
   if (rank() == 0) {
-    g_group->set(key, value);
-    return value;
+    for (const std::string& piece : pieces) take(piece);
   }
-  std::int64_t beats = -1;
-  auto heard = std::chrono::steady_clock::now();
-  while (!g_group->store->check({key})) {
-    std::this_thread::sleep_for(kPoll);
-    const std::int64_t now = g_group->store->add("beat/0", 0);
-    if (now != beats) heard = std::chrono::steady_clock::now();
-    beats = now;
-    if (std::chrono::steady_clock::now() - heard > timeout_of(g_group->place))
-      fail("distributed: rank {} waited for rank 0's {}, but rank 0 gives no sign any more", rank(), what);
+  if (distributed_group() == nullptr) return;
+  DistributedGroup& group = *distributed_group();
+  const std::string key = group.next_key("gather/" + what);
+  try {
+    if (rank() > 0) {
+      std::size_t bytes = 0;
+      for (const std::string& piece : pieces) bytes += sizeof(std::uint64_t) + piece.size();
+      group.set(rank_key(key, rank()), std::to_string(bytes));
+      group.await(rank_key(key + "/turn", rank()), 0, what);
+      give_pieces(group, pieces);
+      return;
+    }
+    for (int other = 1; other < world_size(); ++other) {
+      const std::size_t bytes = std::stoull(group.await(rank_key(key, other), other, what));
+      group.set(rank_key(key + "/turn", other), "now");
+      take_pieces(group, other, bytes, take);
+    }
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    fail("distributed: rank {}: {} could not be gathered: {}{}", rank(), what, first_line(error.what()), lost_ranks());
   }
-  return g_group->get(key);
+}
+
+void send_file(const std::string& path_of_main, const std::string& path_to_write) {
+  if (distributed_group() == nullptr) return;
+  DistributedGroup& group = *distributed_group();
+  std::vector<double> wanted = {path_to_write.empty() ? 0.0 : 1.0};
+  sum(wanted);
+  if (wanted[0] == 0) return;
+  std::ifstream source;
+  std::ofstream target;
+  std::vector<double> bytes = {0};
+  if (rank() == 0) {
+    source.open(path_of_main, std::ios::binary | std::ios::ate);
+    bytes[0] = static_cast<double>(source.tellg());
+    source.seekg(0);
+  } else if (!path_to_write.empty()) {
+    target.open(path_to_write, std::ios::binary);
+  }
+  maximum(bytes);
+  for (auto left = static_cast<std::size_t>(bytes[0]); left > 0;) {
+    std::string block(std::min(left, kBlockBytes), '\0');
+    if (rank() == 0) source.read(block.data(), static_cast<std::streamsize>(block.size()));
+    std::vector<at::Tensor> tensors = {bytes_of(block)};
+    group.collectives->broadcast(tensors)->wait();
+    if (target.is_open()) target.write(block.data(), static_cast<std::streamsize>(block.size()));
+    left -= block.size();
+  }
+  const bool good = rank() == 0 ? bytes[0] >= 0 && source.good() : !target.is_open() || target.good();
+  if (!good)
+    fail("distributed: rank {} cannot {}", rank(), rank() == 0 ? "read " + path_of_main : "write " + path_to_write);
 }
 
 std::string lost_ranks() {
-  if (g_group == nullptr) return "";
-  try {
-    std::vector<std::int64_t> before;
-    for (int other = 0; other < world_size(); ++other) before.push_back(g_group->store->add(rank_key("beat", other), 0));
-    std::this_thread::sleep_for(kSilence);
-    std::string lost;
-    for (int other = 0; other < world_size(); ++other) {
-      if (other == rank()) continue;
-      if (g_group->store->add(rank_key("beat", other), 0) != before[static_cast<std::size_t>(other)]) continue;
-      lost += fmt::format("\nLost: rank {}, last seen in: {}", other, g_group->text_or(rank_key("stage", other), "?"));
+  if (distributed_group() == nullptr) return "";
+  DistributedGroup& group = *distributed_group();
+  // On a thread of its own: where the network is cut or rank 0 is stopped, the store does not even refuse an answer.
+  auto answer = std::make_shared<std::promise<std::string>>();
+  std::future<std::string> future = answer->get_future();
+  std::thread([&group, answer] {
+    try {
+      answer->set_value(silent_ranks(group));
+    } catch (const std::exception&) {
+      answer->set_value("");
     }
-    return lost;
-  } catch (const std::exception&) {
-    return fmt::format("\nLost: rank 0, which holds the store at {}:{}", g_group->place.address, g_group->place.port);
-  }
+  }).detach();
+  const bool answered = future.wait_for(2 * kSilence) == std::future_status::ready;
+  const std::string lost = answered ? future.get() : "";
+  if (answered && lost != kStoreGone) return lost;
+  group.store_lost = true;
+  return fmt::format("\nLost: rank 0, which holds the store at {}:{}", group.place.address, group.place.port);
 }
 
 std::string hash_text(const std::string& text) {
@@ -286,9 +304,4 @@ std::string hash_text(const std::string& text) {
 }
 
 }  // namespace distributed
-
-c10::intrusive_ptr<c10d::ProcessGroup> process_group() {
-  return g_group == nullptr ? c10::intrusive_ptr<c10d::ProcessGroup>() : g_group->collectives;
-}
-
 }  // namespace fastermask

@@ -13,7 +13,12 @@ ModelEma::ModelEma(ParameterStore& parameters, double decay) : parameters_(param
 
 void ModelEma::update() {
   const auto keep = static_cast<float>(decay_), take = static_cast<float>(1 - decay_);
+  const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < averages_.size(); ++i) {
+    if (!averages_[i].is_cpu()) {
+      averages_[i].mul_(decay_).add_(parameters_.all()[i].tensor.detach(), 1 - decay_);
+      continue;
+    }
     const float* value = parameters_.all()[i].tensor.data_ptr<float>();
     float* average = averages_[i].data_ptr<float>();
     parallel_for(0, averages_[i].numel(), 1 << 15, [=](std::int64_t begin, std::int64_t end) {

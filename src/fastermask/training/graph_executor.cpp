@@ -5,6 +5,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/training/deform_conv_autograd.h"
 #include "fastermask/training/recompute.h"
+#include "fastermask/training/sync_norm.h"
 
 namespace fastermask {
 namespace {
@@ -272,7 +273,8 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
     used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
     bias = folded.shift;
   }
-  if (winograd_ && precision_ == Precision::f32 && !offsets.defined() && winograd_suits(layer, input)) {
+  if (winograd_ && input.is_cpu() && precision_ == Precision::f32 && !offsets.defined() &&
+      winograd_suits(layer, input)) {
     std::shared_ptr<WinogradWeight>& packed = packed_[layer.name];
     if (packed == nullptr) packed = make_winograd_weight(used_weight);
     return winograd_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));
@@ -295,6 +297,14 @@ at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& i
   const at::Tensor& bias = parameter(layer, ".bias");
   switch (layer.norm) {
     case NormType::group: return at::group_norm(input, layer.norm_groups, weight, bias, layer.norm_epsilon);
+    case NormType::sync_batch:
+      if (training) {
+        return synchronised_batch_norm(
+            input, weight, bias,
+            {parameter(layer, ".running_mean"), parameter(layer, ".running_var"),
+             again_ ? 0.0 : norm_momentum_, layer.norm_epsilon});
+      }
+      [[fallthrough]];
     case NormType::batch:
       return at::batch_norm(input, weight, bias, parameter(layer, ".running_mean"), parameter(layer, ".running_var"),
                             training, again_ ? 0.0 : norm_momentum_, layer.norm_epsilon, false);

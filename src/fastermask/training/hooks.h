@@ -40,9 +40,14 @@ std::unique_ptr<TrainerHook> make_evaluation_hook(std::shared_ptr<EvaluationReco
 // between, and the report every few minutes. `last` is the evaluation hook's.
 std::unique_ptr<TrainerHook> make_writer_hook(std::shared_ptr<EvaluationRecord> last);
 
+// Prints the line "FPS = X" at the end, as the Ascend ModelZoo's port does on every rank; the writer hook does on rank
+// 0.
+std::unique_ptr<TrainerHook> make_speed_hook();
+
 // Evaluates the model on every data set of DATASETS.TEST; files go to OUTPUT_DIR/inference (with several data sets, a
 // folder each below it). `gallery`, when given, receives pictures of the first set. Runs as `fastermask evaluate` does,
-// not on LibTorch; `exact` as in its --exact.
+// not on LibTorch; `exact` as in its --exact. With several processes all must call it: each looks at its share of the
+// pictures, and rank 0 returns the metrics.
 std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcnn& model,
                                         std::vector<ReportPicture>* gallery = nullptr, bool exact = false);
 

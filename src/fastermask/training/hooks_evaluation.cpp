@@ -99,9 +99,16 @@ class EvaluationHook : public TrainerHook {
   }
 
  private:
-  // Rank 0 evaluates; the others wait for it, and end when it ends.
+  // Each rank looks at its share of the pictures; rank 0 evaluates what all have found. The others wait for it, and end
+  // when it ends.
   void evaluate(Trainer& trainer) {
-    if (distributed::is_main()) evaluate_here(trainer);
+    distributed::set_stage(fmt::format("evaluation after {} iterations", trainer.next_iteration()));
+    if (distributed::is_main()) {
+      evaluate_here(trainer);
+    } else {
+      const EmaScope averaged(trainer.ema());
+      evaluate_model(trainer.config(), trainer.model(), nullptr, trainer.exact());
+    }
     evaluated_at_ = trainer.next_iteration();
     const bool ended = trainer.finished() && trainer.next_iteration() < trainer.max_iteration();
     if (distributed::wait_for_main("evaluation", ended ? "end" : "go on") == "end") trainer.finish_early();
@@ -190,6 +197,12 @@ std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcn
   for (const std::string& name : config.datasets.test) {
     const auto dataset = std::make_shared<const Dataset>(load_dataset(name, dataset_loading(config)));
     EvaluateDetectorOptions options;
+    options.share = {distributed::rank(), distributed::world_size(), nullptr};
+    if (distributed::world_size() > 1) {
+      options.share.gather = [](const std::vector<std::string>& pieces, const auto& take) {
+        distributed::gather("detections", pieces, take);
+      };
+    }
     options.output_folder = join_path(config.output_dir, "inference");
     if (config.datasets.test.size() > 1)
       options.output_folder = join_path(options.output_folder, fmt::format("{}", all.size()));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdio>
 #include <utility>
 
 #include "fastermask/base/error.h"
@@ -17,6 +18,7 @@
 #include "fastermask/report/html_report.h"
 #include "fastermask/report/metrics_json.h"
 #include "fastermask/report/tensorboard.h"
+#include "fastermask/training/distributed.h"
 #include "fastermask/training/hooks.h"
 
 namespace fastermask {
@@ -33,6 +35,32 @@ constexpr std::int64_t kFpsWarmup = 10;
 double seconds_between(std::chrono::steady_clock::time_point start, std::chrono::steady_clock::time_point end) {
   return std::chrono::duration<double>(end - start).count();
 }
+
+// Pictures a second over all steps but the first, as the line that scripts look for.
+class SpeedLine {
+ public:
+  void add(const Trainer& trainer, const StepRecord& record) {
+    if (record.iteration - trainer.first_iteration() >= kFpsWarmup) seconds_ += record.step_seconds;
+  }
+  void print(const Trainer& trainer) const {
+    const std::int64_t steps = trainer.next_iteration() - trainer.first_iteration() - kFpsWarmup;
+    if (steps <= 0) return;
+    fmt::print("FPS = {:.3f}\n", static_cast<double>(trainer.config().solver.ims_per_batch * steps) / seconds_);
+    std::fflush(stdout);  // whole lines, whatever other processes print
+  }
+
+ private:
+  double seconds_ = 0;
+};
+
+class SpeedHook : public TrainerHook {
+ public:
+  void after_step(Trainer& trainer, const StepRecord& record) override { line_.add(trainer, record); }
+  void finish(Trainer& trainer) override { line_.print(trainer); }
+
+ private:
+  SpeedLine line_;
+};
 
 class WriterHook : public TrainerHook {
  public:
@@ -86,7 +114,11 @@ class WriterHook : public TrainerHook {
     storage_.put("update_time", record.update_seconds);
     step_seconds_ += record.step_seconds;
     if (record.iteration < kIterationsTimed) fmt::print("step_time = {:.4f}\n", record.step_seconds);
-    if (record.iteration - trainer.first_iteration() >= kFpsWarmup) fps_seconds_ += record.step_seconds;
+    speed_.add(trainer, record);
+    if (distributed::world_size() > 1) {
+      storage_.put("communication_time", record.communication_seconds);
+      storage_.put("communication_megabytes", static_cast<double>(record.communication_bytes) / 1e6);
+    }
     if (record.iteration - trainer.first_iteration() >= kTimerWarmup) storage_.put("time", record.step_seconds);
     bar_->update(record.iteration + 1, fmt::format("loss {:.3f}", storage_.history("total_loss")->median(20)));
     const bool last = record.iteration + 1 == trainer.max_iteration();
@@ -104,10 +136,7 @@ class WriterHook : public TrainerHook {
       log_info("engine.hooks", "Total training time: {} ({} on hooks)", format_duration(total),
                format_duration(total - step_seconds_));
     }
-    if (steps > kFpsWarmup) {
-      const auto images = static_cast<double>(trainer.config().solver.ims_per_batch * (steps - kFpsWarmup));
-      fmt::print("FPS = {:.3f}\n", images / fps_seconds_);
-    }
+    speed_.print(trainer);
     write_report(trainer, false);
   }
 
@@ -173,10 +202,12 @@ class WriterHook : public TrainerHook {
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_report_;
   double step_seconds_ = 0;
-  double fps_seconds_ = 0;  // of all steps but the first kFpsWarmup
+  SpeedLine speed_;
 };
 
 }  // namespace
+
+std::unique_ptr<TrainerHook> make_speed_hook() { return std::make_unique<SpeedHook>(); }
 
 std::unique_ptr<TrainerHook> make_writer_hook(std::shared_ptr<EvaluationRecord> last) {
   return std::make_unique<WriterHook>(std::move(last));

@@ -100,10 +100,12 @@ at::Tensor box_regression_loss(const BoxLossSpec& spec, const at::Tensor& pred_d
       gt_boxes.size());
   if (source_boxes.empty()) return pred_deltas.sum() * 0;
   if (spec.type == "smooth_l1") {
-    return smooth_l1_sum(pred_deltas, deltas_tensor(encode_boxes(spec.coder, source_boxes, gt_boxes)), spec.beta);
+    return smooth_l1_sum(pred_deltas,
+                         deltas_tensor(encode_boxes(spec.coder, source_boxes, gt_boxes)).to(pred_deltas.device()),
+                         spec.beta);
   }
-  const Corners predicted(decode_deltas(spec.coder, pred_deltas, boxes_tensor(source_boxes)));
-  const Corners truth(boxes_tensor(gt_boxes));
+  const Corners predicted(decode_deltas(spec.coder, pred_deltas, boxes_tensor(source_boxes).to(pred_deltas.device())));
+  const Corners truth(boxes_tensor(gt_boxes).to(pred_deltas.device()));
   if (spec.type == "giou") return giou_sum(predicted, truth);
   if (spec.type == "diou") return diou_sum(predicted, truth, false);
   if (spec.type == "ciou") return diou_sum(predicted, truth, true);
@@ -111,12 +113,21 @@ at::Tensor box_regression_loss(const BoxLossSpec& spec, const at::Tensor& pred_d
 }
 
 at::Tensor sigmoid_cross_entropy_sum(const at::Tensor& logits, const at::Tensor& targets) {
-  return at::binary_cross_entropy_with_logits(logits, targets, {}, {}, at::Reduction::Sum);
+  return at::binary_cross_entropy_with_logits(logits, targets.to(logits.device()), {}, {}, at::Reduction::Sum);
 }
 
 at::Tensor softmax_cross_entropy_mean(const at::Tensor& logits, const std::vector<std::int64_t>& classes) {
   if (classes.empty()) return logits.sum() * 0;
-  return at::cross_entropy_loss(logits, to_tensor(classes));
+  return at::cross_entropy_loss(logits, to_tensor(classes).to(logits.device()));
+}
+
+at::Tensor values_of_class(const at::Tensor& values, const std::vector<std::int64_t>& classes) {
+  const std::int64_t count = values.size(0), columns = values.size(1);
+  if (values.is_cpu()) return at::index(values, {at::arange(count, at::TensorOptions(at::kLong)), to_tensor(classes)});
+  // Plainer operations, which more devices have.
+  std::vector<std::int64_t> rows = classes;
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] += static_cast<std::int64_t>(i) * columns;
+  return values.flatten(0, 1).index_select(0, to_tensor(rows).to(values.device()));
 }
 
 at::Tensor mask_loss(const at::Tensor& logits, const std::vector<std::int64_t>& classes,
@@ -128,10 +139,11 @@ at::Tensor mask_loss(const at::Tensor& logits, const std::vector<std::int64_t>& 
                    to_string(Shape(logits.sizes().vec())));
   const at::Tensor chosen =
       logits.size(1) == 1 ? logits.select(1, 0)
-                          : at::index(logits, {at::arange(count, at::TensorOptions(at::kLong)), to_tensor(classes)});
+                          : values_of_class(logits, classes);
   const at::Tensor target =
       at::from_blob(const_cast<std::uint8_t*>(targets.data()), {count, size, size}, at::TensorOptions(at::kByte))
-          .to(at::kFloat);
+          .to(at::kFloat)
+          .to(logits.device());
   if (selected != nullptr) *selected = chosen.detach();
   return at::binary_cross_entropy_with_logits(chosen, target);
 }

@@ -35,6 +35,9 @@ at::Tensor sigmoid_cross_entropy_sum(const at::Tensor& logits, const at::Tensor&
 // Mean softmax cross entropy of [S, K + 1] logits against [S] classes; 0 (with a gradient of 0) for S = 0.
 at::Tensor softmax_cross_entropy_mean(const at::Tensor& logits, const std::vector<std::int64_t>& classes);
 
+// Of [P, K, ...] values those of each row's own class: [P, ...].
+at::Tensor values_of_class(const at::Tensor& values, const std::vector<std::int64_t>& classes);
+
 // Mean sigmoid cross entropy of the ground-truth class's mask. Mask R-CNN section 3.
 //   logits    [P, K, M, M], or [P, 1, M, M] when class-agnostic
 //   classes   [P]

@@ -24,6 +24,17 @@ ParameterStore::ParameterStore(const Network& network, std::uint64_t seed, const
   }
 }
 
+void ParameterStore::move_to(const std::string& device) {
+  device_ = at::Device(device);
+  for (StoredParameter& stored : parameters_) {
+    if (stored.tensor.device() == device_) continue;
+    const bool trained = stored.tensor.requires_grad();
+    stored.tensor = stored.tensor.detach().to(device_);
+    stored.tensor.set_requires_grad(trained);
+  }
+  mark_changed();
+}
+
 const at::Tensor& ParameterStore::tensor(const std::string& name) const {
   const auto it = index_.find(name);
   FASTERMASK_CHECK(it != index_.end(), "parameters: the network has no '{}'", name);

@@ -36,6 +36,10 @@ class ParameterStore {
   // All values, by name: what a checkpoint's "model" holds.
   NamedArrays state() const;
 
+  // Moves all tensors to a device that LibTorch knows by this name. They are new tensors.
+  void move_to(const std::string& device);
+  at::Device device() const { return device_; }
+
   // To be called by whoever changes values other than through assign() or an optimiser.
   void mark_changed() { ++version_; }
 
@@ -46,6 +50,7 @@ class ParameterStore {
   std::vector<StoredParameter> parameters_;
   std::map<std::string, std::size_t> index_;  // name -> position in parameters_
   int version_ = 0;
+  at::Device device_ = at::kCPU;
 };
 
 }  // namespace fastermask

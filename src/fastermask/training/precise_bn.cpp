@@ -5,6 +5,8 @@
 #include <string>
 
 #include "fastermask/base/log.h"
+#include "fastermask/training/data_parallel.h"
+#include "fastermask/training/distributed.h"
 
 namespace fastermask {
 namespace {
@@ -16,7 +18,9 @@ std::map<std::string, at::Tensor> batch_statistics(const TrainableRcnn& model) {
   std::map<std::string, at::Tensor> statistics;
   for (const Graph* graph : model.network().graphs()) {
     for (const Layer& layer : graph->layers) {
-      if (layer.type != LayerType::normalisation || layer.norm != NormType::batch) continue;
+      if (layer.type != LayerType::normalisation ||
+          (layer.norm != NormType::batch && layer.norm != NormType::sync_batch))
+        continue;
       for (const char* suffix : {".running_mean", ".running_var"}) {
         statistics.emplace(layer.name + suffix, model.parameters().tensor(layer.name + suffix));
       }
@@ -32,8 +36,10 @@ class PreciseBnHook : public TrainerHook {
     const bool last = record.iteration + 1 == trainer.max_iteration();
     if (!last && (period == 0 || (record.iteration + 1) % period != 0)) return;
     const Config& config = trainer.config();
+    // With several processes each takes its part of a batch: norms that are synchronised then see all of it.
     LoaderOptions options =
-        make_training_loader_options(config, trainer.model().network().size_divisibility, trainer.seed());
+        make_training_loader_options(config, trainer.model().network().size_divisibility, trainer.seed(),
+                                     distributed::rank(), distributed::world_size());
     options.batch_size /= config.solver.accumulate;
     // Batches of its own, as a function of the iteration: a resumed run takes the same ones.
     const std::shared_ptr<const Dataset> dataset(std::shared_ptr<const Dataset>(), &trainer.dataset());
@@ -59,7 +65,10 @@ int update_precise_bn(TrainableRcnn& model, TrainingLoader& loader, int iteratio
     StepContext context;
     context.iteration = i;
     context.seed = seed;
-    model.compute_losses(loader.next(), context);
+    place_in_batch(context);
+    Batch batch = loader.next();
+    pad_to_largest(batch);
+    model.compute_losses(batch, context);
     for (auto& [name, mean] : means) mean += (statistics.at(name) - mean) / (i + 1);
   }
   model.set_norm_momentum(0.1);

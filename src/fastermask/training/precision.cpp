@@ -15,6 +15,7 @@ constexpr double kFirstDynamicScale = 65536;
 constexpr int kStepsToDouble = 2000;
 
 at::Tensor rounded_copy(const at::Tensor& tensor) {
+  if (!tensor.is_cpu()) return tensor.to(at::kBFloat16).to(at::kFloat);
   // Dense tensors are rounded in whatever order they lie in memory.
   const at::Tensor dense = tensor.is_non_overlapping_and_dense() ? tensor : tensor.contiguous();
   at::Tensor result = at::empty_like(dense);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "fastermask/training/distributed.h"
 #include "fastermask/training/parameter_store.h"
 
 namespace fastermask {
@@ -16,12 +17,23 @@ namespace fastermask {
 // The group of all processes; null for one process.
 c10::intrusive_ptr<c10d::ProcessGroup> process_group();
 
-// A Gloo group that listens on the interface through which `address` is reached, or GLOO_SOCKET_IFNAME's.
-c10::intrusive_ptr<c10d::ProcessGroup> make_gloo_group(const c10::intrusive_ptr<c10d::Store>& store, int rank,
-                                                       int world_size, const std::string& address,
+// A second one, for norms: their sums come between the gradients' at moments of their own.
+c10::intrusive_ptr<c10d::ProcessGroup> statistics_group();
+
+// A Gloo group called `name`. It listens at place.local_address, else GLOO_SOCKET_IFNAME's address, else the one from
+// which this machine reaches place.address.
+c10::intrusive_ptr<c10d::ProcessGroup> make_gloo_group(const c10::intrusive_ptr<c10d::Store>& store,
+                                                       const RankPlace& place, const std::string& name,
                                                        std::chrono::milliseconds timeout);
 
-// Averages gradients over the processes while backward() is still at work, in buckets: c10d's Reducer.
+// Keys of a restarted training stay apart from those of the one before, where another program keeps the store.
+std::string store_prefix();
+
+// Counts a collective for distributed::traffic().
+void add_traffic(double seconds, std::int64_t bytes);
+
+// Averages gradients over the processes while backward() is still at work, in buckets: c10d's Reducer. Gradients
+// on another device travel through the host, all at once after the backward pass: Gloo takes only what lies there.
 class GradientReducer {
  public:
   explicit GradientReducer(const ParameterStore& parameters);
@@ -29,6 +41,17 @@ class GradientReducer {
 
   // To be called between forward and backward of the step's last batch.
   void expect(const at::Tensor& loss);
+
+  // To be called after that backward pass.
+  void finish();
+
+  // How the gradients of the last step travelled.
+  struct Transfer {
+    std::int64_t bytes = 0;   // of all buckets
+    double seconds = 0;       // from the first bucket's start to the last one's end
+    double wait_seconds = 0;  // of these, after the last bucket had started: nothing but the network was at work
+  };
+  Transfer last_transfer() const;
 
  private:
   struct Implementation;

@@ -96,7 +96,8 @@ void TrainableRcnn::set_precision(Precision precision) {
 }
 
 TrainableRcnn::DenseValues TrainableRcnn::run_dense(const Batch& batch, const StepContext& context) {
-  const at::Tensor images = view_nhwc(batch.images.data(), batch.size(), batch.height, batch.width, 3);
+  const at::Tensor images =
+      view_nhwc(batch.images.data(), batch.size(), batch.height, batch.width, 3).to(parameters_.device());
   const std::vector<at::Tensor> outputs = dense_.forward(images, batch_statistics_);
   std::map<std::string, at::Tensor> by_name;
   for (std::size_t i = 0; i < outputs.size(); ++i) by_name[network_.dense.outputs[i].name] = outputs[i];
@@ -118,13 +119,16 @@ std::vector<Proposals> TrainableRcnn::rpn_losses(const Batch& batch, const Dense
   std::vector<RpnLevel> levels;
   std::vector<ImageSize> grids;
   std::vector<at::Tensor> flat_logits, flat_deltas;
+  std::vector<at::Tensor> on_host;  // what `levels` points into
   const std::int64_t num_images = batch.size();
   for (std::size_t i = 0; i < dense.rpn_logits.size(); ++i) {
     const at::Tensor& logits = dense.rpn_logits[i];
     const at::Tensor& deltas = dense.rpn_deltas[i];
     grids.push_back({static_cast<int>(logits.size(2)), static_cast<int>(logits.size(3))});
-    levels.push_back({logits.data_ptr<float>(), deltas.data_ptr<float>(), batch.size(), grids.back().height,
-                      grids.back().width, static_cast<int>(logits.size(1))});
+    on_host.push_back(channels_last(logits.detach().to(at::kCPU)));
+    on_host.push_back(channels_last(deltas.detach().to(at::kCPU)));
+    levels.push_back({on_host[2 * i].data_ptr<float>(), on_host[2 * i + 1].data_ptr<float>(), batch.size(),
+                      grids.back().height, grids.back().width, static_cast<int>(logits.size(1))});
     flat_logits.push_back(logits.permute({0, 2, 3, 1}).reshape({num_images, -1}));
     flat_deltas.push_back(deltas.permute({0, 2, 3, 1}).reshape({num_images, -1, 4}));
   }
@@ -154,9 +158,9 @@ std::vector<Proposals> TrainableRcnn::rpn_losses(const Batch& batch, const Dense
   const double normaliser = static_cast<double>(rpn.batch_size_per_image) * static_cast<double>(num_images);
   const BoxLossSpec box_loss{rpn.bbox_reg_loss_type, rpn.smooth_l1_beta, params.coder};
   const at::Tensor objectness =
-      sigmoid_cross_entropy_sum(logits.index_select(0, to_tensor(sampled)), to_tensor(labels));
+      sigmoid_cross_entropy_sum(logits.index_select(0, to_tensor(sampled).to(logits.device())), to_tensor(labels));
   const at::Tensor location =
-      box_regression_loss(box_loss, deltas.index_select(0, to_tensor(positive)), sources, truths);
+      box_regression_loss(box_loss, deltas.index_select(0, to_tensor(positive).to(deltas.device())), sources, truths);
   step.losses.push_back({"loss_rpn_cls", objectness * (rpn.loss_weight / normaliser)});
   step.losses.push_back({"loss_rpn_loc", location * (rpn.loss_weight * rpn.bbox_reg_loss_weight / normaliser)});
   const auto per_image = static_cast<double>(num_images);

@@ -66,6 +66,9 @@ class TrainableRcnn {
   void set_winograd(bool on);
   void set_clock(StepClock* clock);
 
+  // Moves the parameters there, and computes there from now on. Before an optimiser takes them.
+  void set_device(const std::string& device) { parameters_.move_to(device); }
+
   const Config& config() const { return config_; }
   const Network& network() const { return network_; }
   ParameterStore& parameters() { return parameters_; }
@@ -84,6 +87,7 @@ class TrainableRcnn {
   Regions sample_regions(const Batch& batch, const std::vector<Proposals>& proposals, const StepContext& context,
                          StepLosses& step) const;
   double share(double count) const;
+  bool mask_head_synchronises() const;
   at::Tensor pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler);
   at::Tensor box_losses(const DenseValues& dense, Regions& regions, StepLosses& step);
   void cascade_losses(const Batch& batch, const DenseValues& dense, Regions regions, StepLosses& step);

@@ -9,6 +9,7 @@
 #include "fastermask/detection/metrics.h"
 #include "fastermask/kernels/mask_target.h"
 #include "fastermask/runtime/region_settings.h"
+#include "fastermask/training/distributed.h"
 #include "fastermask/training/losses.h"
 #include "fastermask/training/rcnn_regions.h"
 
@@ -39,11 +40,10 @@ void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor&
   enter("losses");
   const auto& head = config_.model.roi_box_head;
   const int num_classes = config_.model.roi_heads.num_classes;
-  at::Tensor chosen = deltas.index_select(0, to_tensor(regions.foreground));
+  at::Tensor chosen = deltas.index_select(0, to_tensor(regions.foreground).to(deltas.device()));
   if (deltas.size(1) != 4) {  // the four outputs of each region's own class
     const auto count = static_cast<std::int64_t>(regions.foreground.size());
-    chosen = at::index(chosen.view({count, num_classes, 4}),
-                       {at::arange(count, at::TensorOptions(at::kLong)), to_tensor(regions.foreground_class)});
+    chosen = values_of_class(chosen.view({count, num_classes, 4}), regions.foreground_class);
   }
   const BoxLossSpec spec{head.bbox_reg_loss_type, head.smooth_l1_beta, box_head_coder(config_, stage)};
   const at::Tensor box_loss = box_regression_loss(spec, chosen, regions.foreground_boxes, regions.foreground_gt_boxes);
@@ -51,7 +51,7 @@ void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor&
   const double share = this->share(static_cast<double>(regions.classes.size()));
   step.losses.push_back({"loss_cls" + suffix, softmax_cross_entropy_mean(logits, regions.classes) * share});
   step.losses.push_back({"loss_box_reg" + suffix, box_loss * (head.bbox_reg_loss_weight / normaliser * share)});
-  const at::Tensor host_logits = logits.detach().contiguous();
+  const at::Tensor host_logits = logits.detach().to(at::kCPU).contiguous();
   const std::vector<int> classes(regions.classes.begin(), regions.classes.end());
   const ClassificationMetrics metrics = classification_metrics(
       {host_logits.data_ptr<float>(), static_cast<std::size_t>(host_logits.numel())}, classes, num_classes);
@@ -76,7 +76,7 @@ at::Tensor TrainableRcnn::box_losses(const DenseValues& dense, Regions& regions,
 // MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES: the mask and keypoint heads learn on the boxes that the box head predicts for
 // each region's class (the last class's for background). detectron2 fast_rcnn.py predict_boxes_for_gt_classes.
 void TrainableRcnn::use_predicted_boxes(const at::Tensor& deltas, Regions& regions) const {
-  const at::Tensor host = deltas.detach().contiguous();
+  const at::Tensor host = deltas.detach().to(at::kCPU).contiguous();
   const auto columns = static_cast<std::size_t>(host.size(1));
   const std::int64_t last_class = static_cast<std::int64_t>(columns / 4) - 1;
   const BoxCoder coder = box_head_coder(config_, 0);
@@ -102,7 +102,7 @@ void TrainableRcnn::cascade_losses(const Batch& batch, const DenseValues& dense,
   at::Tensor deltas;
   for (std::size_t stage = 0; stage < box_heads_.size(); ++stage) {
     if (stage > 0) {
-      const at::Tensor host_deltas = deltas.detach().contiguous();
+      const at::Tensor host_deltas = deltas.detach().to(at::kCPU).contiguous();
       const float* next = host_deltas.data_ptr<float>();
       RoiTargetParams params = make_roi_target_params(config_, SamplingStrategy::random);
       params.iou_thresholds = {ious[stage]};
@@ -134,10 +134,18 @@ void TrainableRcnn::cascade_losses(const Batch& batch, const DenseValues& dense,
   }
 }
 
+// Whether the other processes' mask heads wait for this one's norms: then it runs even without a region.
+bool TrainableRcnn::mask_head_synchronises() const {
+  if (distributed::world_size() == 1 || !batch_statistics_) return false;
+  const std::vector<Layer>& layers = network_.mask_head->layers;
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const Layer& layer) { return layer.norm == NormType::sync_batch; });
+}
+
 void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, const Regions& regions,
                                 const at::Tensor& shared_features, StepLosses& step) {
   const double share = this->share(static_cast<double>(regions.foreground.size()));
-  if (regions.foreground.empty()) {
+  if (regions.foreground.empty() && !mask_head_synchronises()) {
     // Nothing to learn a mask from: a zero that still reaches every parameter, as detectron2 has it.
     at::Tensor zero = dense.roi_features[0].sum() * 0;
     for (const Parameter& parameter : network_.mask_head->parameters)
@@ -147,7 +155,8 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
   }
   at::Tensor features;
   if (shared_features.defined()) {
-    features = channels_last(shared_features.index_select(0, to_tensor(regions.foreground)));
+    features =
+        channels_last(shared_features.index_select(0, to_tensor(regions.foreground).to(shared_features.device())));
   } else {
     std::vector<Roi> rois;
     for (const std::int64_t row : regions.foreground) rois.push_back(regions.rois[static_cast<std::size_t>(row)]);
@@ -166,7 +175,8 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
   mask_targets(segmentations, regions.foreground_boxes, size, targets.data());
   at::Tensor selected;
   step.losses.push_back({"loss_mask", mask_loss(logits, regions.foreground_class, targets, &selected) * share});
-  const at::Tensor host = selected.contiguous();
+  if (regions.foreground.empty()) return;
+  const at::Tensor host = selected.to(at::kCPU).contiguous();
   const MaskMetrics metrics = mask_metrics({host.data_ptr<float>(), targets.size()}, targets);
   step.metrics["mask_rcnn/accuracy"] = metrics.accuracy;
   step.metrics["mask_rcnn/false_positive"] = metrics.false_positive;
@@ -211,8 +221,8 @@ void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense
     return;
   }
   const std::int64_t map_cells = logits.size(2) * logits.size(3);
-  const at::Tensor maps = logits.reshape({-1, map_cells}).index_select(0, to_tensor(rows));
-  const at::Tensor sum = at::cross_entropy_loss(maps, to_tensor(cells), {}, at::Reduction::Sum);
+  const at::Tensor maps = logits.reshape({-1, map_cells}).index_select(0, to_tensor(rows).to(logits.device()));
+  const at::Tensor sum = at::cross_entropy_loss(maps, to_tensor(cells).to(logits.device()), {}, at::Reduction::Sum);
   double normaliser = static_cast<double>(rows.size()) / share;
   if (!head.normalize_loss_by_visible_keypoints) {
     normaliser = static_cast<double>(head.num_keypoints) * config_.model.roi_heads.batch_size_per_image *

@@ -90,13 +90,12 @@ void log_model(const TrainableRcnn& model) {
 }
 
 int evaluate_only(const Config& config, bool exact) {
-  if (!distributed::is_main()) return std::stoi(distributed::wait_for_main("evaluation", ""));
   if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; nothing to evaluate on");
   TrainableRcnn model(config, 0);
   load_model_weights(config.model.weights, model, {});
-  const int status = verify(config, evaluate_model(config, model, nullptr, exact));
-  distributed::wait_for_main("evaluation", std::to_string(status));
-  return status;
+  const std::vector<TaskMetrics> metrics = evaluate_model(config, model, nullptr, exact);
+  const int status = distributed::is_main() ? verify(config, metrics) : 0;
+  return std::stoi(distributed::wait_for_main("evaluation", std::to_string(status)));
 }
 
 // Batch norms that learn see only what is on their process.
@@ -104,23 +103,24 @@ void warn_of_own_statistics(const Config& config) {
   if (distributed::world_size() == 1 || !distributed::is_main()) return;
   for (const std::string& norm : {config.model.resnets.norm, config.model.fpn.norm, config.model.roi_box_head.norm,
                                   config.model.roi_mask_head.norm}) {
-    if (norm != "BN" && norm != "SyncBN") continue;
-    log_warning(kRun,
-                "Norms of type {} take the statistics of each process's own pictures, not those of the whole batch",
-                norm);
+    if (norm != "BN") continue;
+    log_warning(
+        kRun,
+        "Norms of type BN take the statistics of each process's own pictures, not those of the whole batch; SyncBN "
+        "takes those of the whole batch");
     return;
   }
 }
 
 int train(const Config& config, const TrainingRunOptions& options) {
-  Trainer trainer(config, options.resume, options.exact);
+  Trainer trainer(config, options.resume, options.exact, options.device);
   if (distributed::is_main()) {
     save_class_list(join_path(config.output_dir, "classes.json"),
                     {trainer.dataset().class_names, trainer.dataset().category_ids});
     log_model(trainer.model());
   }
   const auto metrics = std::make_shared<EvaluationRecord>();
-  if (distributed::is_main()) trainer.add_hook(make_writer_hook(metrics));
+  trainer.add_hook(distributed::is_main() ? make_writer_hook(metrics) : make_speed_hook());
   if (config.test.precise_bn.enabled) trainer.add_hook(make_precise_bn_hook());
   if (distributed::is_main()) trainer.add_hook(make_checkpoint_hook());
   if (std::getenv("PERF_ONLY") == nullptr) {
@@ -138,22 +138,51 @@ int train(const Config& config, const TrainingRunOptions& options) {
   return distributed::is_main() ? verify(config, metrics->metrics) : 0;
 }
 
+// What must be the same on all ranks: everything but where a machine keeps its files.
+std::string comparable_config(Config config) {
+  config.output_dir.clear();
+  return dump_config(config);
+}
+
+int run_joined(const Config& given, const TrainingRunOptions& options) {
+  const std::string text = comparable_config(given);
+  distributed::check_same("the version", environment_facts().front().second);
+  distributed::check_same("the config", distributed::hash_text(text), text);
+  const Config config = scale_for_world_size(given, distributed::world_size());
+  warn_of_own_statistics(config);
+  std::optional<FolderLock> lock;
+  if (!options.eval_only && distributed::is_main()) lock.emplace(config.output_dir, "a training (OUTPUT_DIR)");
+  if (distributed::is_main()) {
+    set_up_output(config, options);
+  } else {
+    make_folders(config.output_dir);
+    open_log_file(join_path(config.output_dir, fmt::format("log.txt.rank{}", distributed::rank())));
+  }
+  if (options.device != "cpu") log_info(kRun, "rank {} computes on {}", distributed::rank(), options.device);
+  return options.eval_only ? evaluate_only(config, options.exact) : train(config, options);
+}
+
 }  // namespace
+
+void join_processes(const RankPlace& place) {
+  if (place.world_size > 1) set_console_log_prefix(fmt::format("[rank {}] ", place.rank));
+  if (place.rank == 0) set_console_log_prefix("");
+  distributed::start(place);
+  if (!distributed::is_main()) set_console_log_level(LogLevel::warning);
+}
 
 int run_training(const Config& given, const TrainingRunOptions& options) {
   check_training_supported(given);
   keep_freed_memory();
   use_compute_threads();
-  distributed::start(options.place);
-  if (!distributed::is_main()) set_console_log_level(LogLevel::warning);
-  distributed::check_same("the version", environment_facts().front().second);
-  distributed::check_same("the config", distributed::hash_text(dump_config(given)));
-  const Config config = scale_for_world_size(given, distributed::world_size());
-  warn_of_own_statistics(config);
-  std::optional<FolderLock> lock;
-  if (!options.eval_only && distributed::is_main()) lock.emplace(config.output_dir, "a training (OUTPUT_DIR)");
-  if (distributed::is_main()) set_up_output(config, options);
-  const int status = options.eval_only ? evaluate_only(config, options.exact) : train(config, options);
+  join_processes(options.place);
+  int status = 0;
+  try {
+    status = run_joined(given, options);
+  } catch (const std::exception& error) {
+    distributed::report_failure(error.what());
+    throw;
+  }
   distributed::stop();
   close_log_file();
   return status;

@@ -14,7 +14,11 @@ struct TrainingRunOptions {
   bool exact = false;       // no Winograd convolutions
   std::string config_file;  // as given, for the log
   RankPlace place{};        // among the processes of the training
+  std::string device = "cpu";  // LibTorch's name: resolve_device()
 };
+
+// Joins the other processes of a training, and leaves ordinary console messages to rank 0.
+void join_processes(const RankPlace& place);
 
 // Trains (or with eval_only evaluates MODEL.WEIGHTS), writing to OUTPUT_DIR: config.yaml, log.txt, metrics.json,
 // events.out.tfevents.*, checkpoints, inference/, report.html. SIGTERM and SIGINT end it after the current step, with a

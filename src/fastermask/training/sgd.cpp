@@ -20,6 +20,12 @@ void sgd_step(float* value, float* momentum, const float* gradient, std::int64_t
 }  // namespace
 
 void Sgd::update(Entry& entry, const at::Tensor& gradient, double rate) {
+  if (!entry.parameter.is_cpu()) {
+    const at::Tensor decayed = gradient + entry.parameter * entry.weight_decay;
+    entry.first.mul_(solver().momentum).add_(decayed);
+    entry.parameter.sub_((solver().nesterov ? decayed + entry.first * solver().momentum : entry.first) * rate);
+    return;
+  }
   sgd_step(entry.parameter.data_ptr<float>(), entry.first.data_ptr<float>(), gradient.data_ptr<float>(),
            entry.parameter.numel(), static_cast<float>(rate), static_cast<float>(entry.weight_decay),
            static_cast<float>(solver().momentum), solver().nesterov);

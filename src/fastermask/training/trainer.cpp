@@ -12,6 +12,7 @@
 #include "fastermask/base/log.h"
 #include "fastermask/base/text.h"
 #include "fastermask/data/catalog.h"
+#include "fastermask/training/data_parallel.h"
 #include "fastermask/training/debug_dump.h"
 #include "fastermask/training/distributed.h"
 #include "fastermask/training/frozen_init.h"
@@ -58,7 +59,8 @@ std::string describe_losses(const StepRecord& record) {
 
 }  // namespace
 
-Trainer::Trainer(const Config& config, bool resume, bool exact) : config_(config), exact_(exact) {
+Trainer::Trainer(const Config& config, bool resume, bool exact, const std::string& device)
+    : config_(config), exact_(exact) {
   if (config.datasets.train.empty()) {
     fail<ConfigError>("config: DATASETS.TRAIN is empty; name a data set or an ANNOTATIONS.json:IMAGE_FOLDER pair");
   }
@@ -68,6 +70,7 @@ Trainer::Trainer(const Config& config, bool resume, bool exact) : config_(config
   check_classes(config, *dataset_);
   model_ = std::make_unique<TrainableRcnn>(config, seed_);
   model_->set_winograd(!exact);
+  model_->set_device(device);
   if (distributed::is_main()) check_checkpoint_folder(config.output_dir, *model_);
   optimizer_ = make_optimizer(model_->parameters(), config.solver);
   const PrecisionPlan plan = precision_plan(config);
@@ -77,7 +80,7 @@ Trainer::Trainer(const Config& config, bool resume, bool exact) : config_(config
   }
   std::optional<ResumePoint> point;
   if (config.solver.ema.enabled) ema_ = std::make_unique<ModelEma>(model_->parameters(), config.solver.ema.decay);
-  if (resume) point = resume_from_checkpoint(config.output_dir, state());
+  if (resume) point = resume_everywhere(config.output_dir, state());
   if (point) {
     take(*point);
     first_iteration_ = next_iteration_;
@@ -99,7 +102,8 @@ void Trainer::check_ranks_agree() {
   for (const ImageRecord& record : dataset_->records) {
     data += fmt::format(";{} {} {} {}", record.id, record.width, record.height, record.annotation_count);
   }
-  distributed::check_same("the data set", distributed::hash_text(data));
+  distributed::check_same("the data set", distributed::hash_text(data),
+                          fmt::format("{} of {} pictures", dataset_->name, dataset_->records.size()));
   distributed::check_same("the iteration to begin with", std::to_string(next_iteration_));
   double total = 0;
   for (const StoredParameter& stored : model_->parameters().all())
@@ -118,23 +122,6 @@ bool Trainer::all_ranks_stop() const {
   std::vector<double> stop = {stop_requested() ? 1.0 : 0.0};
   distributed::maximum(stop);
   return stop[0] > 0;
-}
-
-// Pads the pictures to the size of the largest batch of all ranks, as one process with all the pictures would: what lies
-// around a picture has its effect on the network's borders.
-void Trainer::match_padding(Batch& batch) const {
-  if (distributed::world_size() == 1) return;
-  std::vector<double> size = {static_cast<double>(batch.height), static_cast<double>(batch.width)};
-  distributed::maximum(size);
-  const int height = static_cast<int>(size[0]), width = static_cast<int>(size[1]);
-  if (height == batch.height && width == batch.width) return;
-  at::Tensor padded = at::zeros({batch.size(), height, width, 3}, at::TensorOptions(at::kFloat));
-  const at::Tensor images =
-      at::from_blob(batch.images.data(), {batch.size(), batch.height, batch.width, 3}, at::TensorOptions(at::kFloat));
-  padded.slice(1, 0, batch.height).slice(2, 0, batch.width).copy_(images);
-  batch.images.assign(padded.data_ptr<float>(), padded.data_ptr<float>() + padded.numel());
-  batch.height = height;
-  batch.width = width;
 }
 
 // The weights are those of the last whole step: an update needs the gradients of all ranks. Running statistics of batch
@@ -256,6 +243,7 @@ StepRecord Trainer::run_step(TrainingLoader& loader) {
 
 StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
   const auto start = std::chrono::steady_clock::now();
+  const distributed::Traffic before = distributed::traffic();
   StepRecord record;
   record.iteration = next_iteration_;
   optimizer_->zero_grad();
@@ -263,7 +251,7 @@ StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
     const auto waiting = std::chrono::steady_clock::now();
     set_stage("loading");
     batch = loader.next();
-    match_padding(batch);
+    pad_to_largest(batch);
     record.data_seconds += seconds_since(waiting);
     compute_gradients(batch, part, record);
   }
@@ -277,7 +265,18 @@ StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
     if (ema_ != nullptr) ema_->update();
   }
   record.update_seconds = seconds_since(updating);
+  if (distributed::world_size() > 1) {  // the slowest rank's, as in the reference's comm.reduce_dict
+    std::vector<double> slowest = {record.data_seconds};
+    distributed::maximum(slowest);
+    record.data_seconds = slowest[0];
+  }
   record.step_seconds = seconds_since(start);
+  if (reducer_ != nullptr) {
+    const distributed::Traffic now = distributed::traffic();
+    const GradientReducer::Transfer gradients = reducer_->last_transfer();
+    record.communication_seconds = now.seconds - before.seconds + gradients.wait_seconds;
+    record.communication_bytes = now.bytes - before.bytes + gradients.bytes;
+  }
   return record;
 }
 
@@ -289,8 +288,7 @@ void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record
   StepContext context;
   context.iteration = record.iteration * parts + part;
   context.seed = seed_;
-  context.first_image = distributed::rank();
-  context.image_step = distributed::world_size();
+  place_in_batch(context);
   std::optional<DebugDump> debug;
   if (config_.debug_mode != 0) debug.emplace(*model_);
   StepLosses step;
@@ -302,11 +300,7 @@ void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record
   at::Tensor total = step.total();
   if (parts > 1) total = total / parts;
   if (part == 0) record.losses.clear();
-  // Means over the ranks, as the reference's comm.reduce_dict.
-  std::vector<double> values;
-  for (const NamedLoss& loss : step.losses) values.push_back(loss.value.item<double>() / distributed::world_size());
-  values.push_back(total.item<double>() / distributed::world_size());
-  distributed::sum(values);
+  const std::vector<double> values = mean_losses(step, total.item<double>());
   for (std::size_t i = 0; i < step.losses.size(); ++i) {
     const double value = values[i] / parts;
     if (part == 0) {
@@ -325,6 +319,7 @@ void Trainer::compute_gradients(const Batch& batch, int part, StepRecord& record
   if (scaler_ != nullptr) total = total * scaler_->scale();
   if (reducer_ != nullptr && part + 1 == parts) reducer_->expect(total);
   total.backward();
+  if (reducer_ != nullptr && part + 1 == parts) reducer_->finish();
   if (debug) debug->write(config_.output_dir, context.iteration);
   record.backward_seconds += seconds_since(backward);
 }

@@ -33,6 +33,8 @@ struct StepRecord {
   double loss_scale = 0;      // of mixed precision; 0: none
   bool skipped = false;       // no update: gradients beyond 16 bits
   double step_seconds = 0;    // the whole iteration, data included, hooks not
+  double communication_seconds = 0;      // of these, waited for other processes
+  std::int64_t communication_bytes = 0;  // summed over the processes in this iteration, counted once
 };
 
 class GradientReducer;
@@ -61,7 +63,8 @@ class Trainer {
   // Loads the data sets, makes the model and its weights: those of MODEL.WEIGHTS, or with `resume` those of the last
   // checkpoint in OUTPUT_DIR, if there is one. Throws ConfigError, DataError, WeightsError.
   // `exact` keeps Winograd's convolutions out (TorchGraphExecutor::set_winograd).
-  Trainer(const Config& config, bool resume, bool exact = false);
+  // `device` is LibTorch's name of where the network is computed.
+  Trainer(const Config& config, bool resume, bool exact = false, const std::string& device = "cpu");
   ~Trainer();
 
   void add_hook(std::unique_ptr<TrainerHook> hook) { hooks_.push_back(std::move(hook)); }
@@ -97,7 +100,6 @@ class Trainer {
  private:
   void train_from_here();
   bool all_ranks_stop() const;
-  void match_padding(Batch& batch) const;
   void set_stage(const char* stage);
   void save_after_loss_of_a_rank();
   void check_ranks_agree();

@@ -59,8 +59,9 @@ TEST(GraphBuilder, FrozenPartsAreNotTrainedAndTheirBatchNormsTurnIntoFrozenOnes)
 TEST(GraphBuilder, NormNamesAreThoseOfDetectron2) {
   EXPECT_EQ(parse_norm("", "K"), NormType::none);
   EXPECT_EQ(parse_norm("FrozenBN", "K"), NormType::frozen_batch);
-  for (const char* name : {"BN", "SyncBN", "nnSyncBN", "naiveSyncBN"})
-    EXPECT_EQ(parse_norm(name, "K"), NormType::batch);
+  EXPECT_EQ(parse_norm("BN", "K"), NormType::batch);
+  for (const char* name : {"SyncBN", "nnSyncBN", "naiveSyncBN"})
+    EXPECT_EQ(parse_norm(name, "K"), NormType::sync_batch);
   EXPECT_EQ(parse_norm("GN", "K"), NormType::group);
   EXPECT_THAT(
       [] { parse_norm("LN", "MODEL.FPN.NORM"); },

@@ -1,0 +1,8 @@
+#!/bin/bash
+# Faster R-CNN R101-FPN on several machines of eight devices: its speed.
+#   bash test/train_faster_rcnn_performance_multinodes.sh --data_path=FOLDER [--name=value ...]      (--help lists them)
+# shellcheck source=test/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck disable=SC2034  # read by common.sh
+network=faster batch_size=64 train_steps=3000 base_lr=.02 workers=8 procs=8 style=nodes
+run_case "$@"
