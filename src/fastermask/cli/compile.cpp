@@ -31,15 +31,16 @@ struct CompileCommandOptions {
 void run_compile(const CLI::App& command, const CompileCommandOptions& options) {
   Config config = load_model_config(options.config_file, overrides_of(command));
   if (!options.weights.empty()) config.model.weights = options.weights;
-  if (options.precision != "f32")
-    fail<UsageError>("compile: --precision must be f32 in this version, got {}", options.precision);
+  if (options.precision == "int8")
+    fail<UsageError>("compile: --precision must be f32 or bf16 in this version, got {}", options.precision);
+  const Precision precision = parse_precision(options.precision);
   check_inference_supported(config);
   set_num_threads(0);
   const Network network = build_network(config);
   const CompiledWeights weights =
-      compile_weights(network, load_network_weights(config.model.weights, network), {!options.exact});
+      compile_weights(network, load_network_weights(config.model.weights, network), {!options.exact, precision});
   const ClassList classes = find_model_classes(config);
-  save_model_package(options.output, config, classes, weights);
+  save_model_package(options.output, config, classes, weights, precision);
   log_info("compile", "{}: {} classes, {:.0f} MB, {}", options.output, classes.names.size(),
            static_cast<double>(std::filesystem::file_size(options.output)) / 1e6, options.precision);
 }
@@ -52,7 +53,8 @@ void add_compile_command(CLI::App& app) {
   auto options = std::make_shared<CompileCommandOptions>();
   command->add_option("--config-file", options->config_file, "YAML config")->required();
   command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
-  command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  command->add_option("--precision", options->precision, "f32, or bf16: weights of 16 bits")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("-o,--output", options->output, "the package, such as model.fmm")->required();
   command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");
   command->footer(

@@ -27,7 +27,7 @@ struct EvaluateOptions {
   std::string config_file;
   std::string weights;
   std::string dataset;
-  std::string precision = "f32";
+  std::string precision;  // empty: f32, or the package's
   std::string output;
   int threads = 0;
   bool json = false;
@@ -53,20 +53,26 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
   ModelPackage package;
   if (!options.model.empty()) {
     package = load_model_package(options.model);
+    if (!options.precision.empty() && options.precision != to_string(package.precision)) {
+      fail<UsageError>(
+          "evaluate: {} holds {} weights; leave --precision out, or make another with 'fastermask compile'",
+          options.model, to_string(package.precision));
+    }
     merge_overrides(package.config, overrides_of(command));
   }
   Config config =
       options.model.empty() ? load_model_config(options.config_file, overrides_of(command)) : package.config;
-  if (options.precision != "f32") {
-    fail<UsageError>("evaluate: --precision must be f32 in this version, got {}", options.precision);
-  }
+  if (options.precision == "int8")
+    fail<UsageError>("evaluate: --precision must be f32 or bf16 in this version, got {}", options.precision);
   set_num_threads(options.threads);
   if (!options.weights.empty()) config.model.weights = options.weights;
   if (!options.dataset.empty()) config.datasets.test = {options.dataset};
   if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; name a data set with --dataset");
   if (!options.json) set_console_log_to_stdout(true);
+  const CompileOptions compile_options{!options.exact,
+                                       parse_precision(options.precision.empty() ? "f32" : options.precision)};
   const std::unique_ptr<Detector> detector =
-      options.model.empty() ? make_cpu_detector(config, {!options.exact}) : make_package_detector(package);
+      options.model.empty() ? make_cpu_detector(config, compile_options) : make_package_detector(package);
   nlohmann::json document = nlohmann::json::object();
   bool met = true;
   for (const std::string& name : config.datasets.test) {
@@ -97,7 +103,8 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
   command->add_option("--dataset", options->dataset,
                       "data set, or ANNOTATIONS.json:IMAGE_FOLDER; otherwise DATASETS.TEST");
-  command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  command->add_option("--precision", options->precision, "f32 (default), or bf16: weights rounded to 16 bits")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--output", options->output, "folder for coco_instances_results.json");
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
   command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");

@@ -41,7 +41,7 @@ struct PredictOptions {
   std::string weights;
   std::string output;
   double score_threshold = 0.5;
-  std::string precision = "f32";
+  std::string precision;  // empty: f32, or the package's
   int batch = 1;
   int threads = 0;
   bool json = false;
@@ -207,8 +207,8 @@ int start_predict(PredictOptions options) {
     fail<UsageError>(
         "predict: a model package has its weights and its way of computing in it; leave --weights and "
         "--exact out");
-  if (options.precision != "f32")
-    fail<UsageError>("predict: --precision must be f32 in this version, got {}", options.precision);
+  if (options.precision == "int8")
+    fail<UsageError>("predict: --precision must be f32 or bf16 in this version, got {}", options.precision);
   if (options.output.empty() && !options.json && options.dump.empty() && !options.files.any()) {
     fail<UsageError>(
         "predict: nothing to do: give --output DIR for drawn pictures, --json for records, or one of --csv, "
@@ -222,6 +222,10 @@ int start_predict(PredictOptions options) {
   Config config;
   if (!options.model.empty()) {
     ModelPackage package = load_model_package(options.model);
+    if (!options.precision.empty() && options.precision != to_string(package.precision)) {
+      fail<UsageError>("predict: {} holds {} weights; leave --precision out, or make another with 'fastermask compile'",
+                       options.model, to_string(package.precision));
+    }
     merge_overrides(package.config, overrides);
     if (options.dump.empty()) keep_scores_of_at_least(package.config, options.score_threshold);
     config = package.config;
@@ -231,7 +235,9 @@ int start_predict(PredictOptions options) {
   config = load_model_config(options.config_file, overrides);
   if (!options.weights.empty()) config.model.weights = options.weights;
   if (options.dump.empty()) keep_scores_of_at_least(config, options.score_threshold);
-  PredictRun run(options, config, make_cpu_detector(config, {!options.exact}), find_model_classes(config));
+  const CompileOptions compile_options{!options.exact,
+                                       parse_precision(options.precision.empty() ? "f32" : options.precision)};
+  PredictRun run(options, config, make_cpu_detector(config, compile_options), find_model_classes(config));
   return run_predict(options, run, config, files);
 }
 
@@ -247,7 +253,8 @@ void add_predict_command(CLI::App& app) {
   command->add_option("--output", options->output, "folder for the drawn pictures");
   command->add_option("--score-threshold", options->score_threshold, "detections below it are left out")
       ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--precision", options->precision, "f32")->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  command->add_option("--precision", options->precision, "f32 (default), or bf16: weights rounded to 16 bits")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--batch", options->batch, "pictures at a time")->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
   command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");

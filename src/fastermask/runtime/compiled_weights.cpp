@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fastermask/base/error.h"
+#include "fastermask/kernels/bf16.h"
 
 namespace fastermask {
 namespace {
@@ -21,6 +22,13 @@ SharedFloats shared_floats(const std::vector<float>& values) {
   const auto owner = std::make_shared<AlignedFloats>(values.size());
   std::copy(values.begin(), values.end(), owner->data());
   return {std::shared_ptr<const float>(owner, owner->data()), values.size()};
+}
+
+// As packed, Winograd's after their transform: what a package then stores in half the bytes.
+SharedFloats rounded(const SharedFloats& values) {
+  const auto owner = std::make_shared<AlignedFloats>(values.size);
+  round_to_bf16(values.data.get(), owner->data(), static_cast<std::int64_t>(values.size));
+  return {std::shared_ptr<const float>(owner, owner->data()), values.size};
 }
 
 // [out, C, P, P] -> [out, P, P, C]
@@ -135,7 +143,11 @@ class WeightCompiler {
       for (std::size_t i = 0; i < weight.size(); ++i) weight[i] *= norm.scale[i / each % out];
     }
     const ConvolutionGeometry geometry = step_geometry(graph, step);
-    return std::make_shared<PackedConvolution>(geometry, weight.data(), bias.data(), step_method(geometry, options_));
+    const ConvolutionMethod method = step_method(geometry, options_);
+    const auto packed = std::make_shared<PackedConvolution>(geometry, weight.data(), bias.data(), method);
+    if (options_.precision == Precision::f32) return packed;
+    return std::make_shared<PackedConvolution>(geometry, method, rounded(packed->packed_weights()),
+                                               packed->packed_bias());
   }
 
   NamedArrays weights_;
@@ -143,6 +155,14 @@ class WeightCompiler {
 };
 
 }  // namespace
+
+Precision parse_precision(const std::string& word) {
+  if (word == "f32") return Precision::f32;
+  if (word == "bf16") return Precision::bf16;
+  fail("precision: '{}' is none of this version's: f32, bf16", word);
+}
+
+const char* to_string(Precision precision) { return precision == Precision::f32 ? "f32" : "bf16"; }
 
 ConvolutionGeometry step_geometry(const Graph& graph, const FusedStep& step) {
   const Layer& layer = graph.layers[at(step.layer)];

@@ -23,7 +23,7 @@ namespace fastermask {
 namespace {
 
 constexpr char kMagic[8] = {'F', 'M', 'M', 'O', 'D', 'E', 'L', '\n'};
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 constexpr std::size_t kDataAlign = 4096;  // of the data, and so of the mapping's pages
 constexpr std::size_t kArrayAlign = 64;   // of each array
 constexpr std::size_t kBlock = 4u << 20;  // bytes with a checksum of their own
@@ -56,6 +56,23 @@ struct Entry {
   std::string part;  // "weights", "bias", "scale", "shift"
   const SharedFloats* floats;
 };
+
+bool is_stored_in_16_bits(const std::string& part, Precision precision) {
+  return precision == Precision::bf16 && part == "weights";
+}
+
+// The upper halves of floats that are bfloat16 already.
+std::string upper_halves(const Entry& entry) {
+  std::string bytes(entry.floats->size * 2, '\0');
+  for (std::size_t i = 0; i < entry.floats->size; ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, entry.floats->data.get() + i, sizeof bits);
+    FASTERMASK_CHECK((bits & 0xffffu) == 0, "model package: the weights of {} are not rounded to bf16", entry.layer);
+    const auto half = static_cast<std::uint16_t>(bits >> 16);
+    std::memcpy(&bytes[i * 2], &half, sizeof half);
+  }
+  return bytes;
+}
 
 std::vector<Entry> entries_of(const CompiledWeights& weights) {
   std::vector<Entry> entries;
@@ -151,14 +168,32 @@ class PackageFile {
   SharedFloats floats(const nlohmann::json& entry) const {
     const auto offset = get<std::uint64_t>(entry, "offset");
     const auto count = get<std::uint64_t>(entry, "floats");
-    if (offset % kArrayAlign != 0 || offset > data_.size() || count > (data_.size() - offset) / sizeof(float)) {
+    const std::string type = entry.contains("type") ? get<std::string>(entry, "type") : "f32";
+    if (type != "f32" && type != "bf16") damaged(path_, fmt::format("an array is of the unknown type '{}'", type));
+    const std::size_t each = type == "bf16" ? sizeof(std::uint16_t) : sizeof(float);
+    if (offset % kArrayAlign != 0 || offset > data_.size() || count > (data_.size() - offset) / each) {
       damaged(path_, "an array lies outside the file");
     }
+    if (type == "bf16") return widened(data_.data() + offset, static_cast<std::size_t>(count));
     const auto* data = reinterpret_cast<const float*>(data_.data() + offset);
     return {std::shared_ptr<const float>(file_, data), static_cast<std::size_t>(count)};
   }
 
  private:
+  static SharedFloats widened(const char* halves, std::size_t count) {
+    const auto owner = std::make_shared<AlignedFloats>(count);
+    float* const out = owner->data();
+    parallel_for(0, static_cast<std::int64_t>(count), 1 << 16, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        std::uint16_t half = 0;
+        std::memcpy(&half, halves + i * 2, sizeof half);
+        const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+        std::memcpy(out + i, &bits, sizeof bits);
+      }
+    });
+    return {std::shared_ptr<const float>(owner, owner->data()), count};
+  }
+
   void check_data() const {
     const auto hashes = get<std::vector<std::string>>(header_, "hashes");
     if (hashes.size() != (data_.size() + kBlock - 1) / kBlock) damaged(path_, "its list of checksums is damaged");
@@ -220,12 +255,12 @@ bool needs_weights(LayerType type) {
 }  // namespace
 
 void save_model_package(const std::string& path, const Config& config, const ClassList& classes,
-                        const CompiledWeights& weights) {
+                        const CompiledWeights& weights, Precision precision) {
   const std::vector<Entry> entries = entries_of(weights);
   Config kept = config;
   kept.model.weights.clear();  // they are in here; where they were is nobody's business
   kept.output_dir = Config().output_dir;
-  nlohmann::json header = {{"made_by", FASTERMASK_VERSION},        {"precision", "f32"},
+  nlohmann::json header = {{"made_by", FASTERMASK_VERSION},        {"precision", to_string(precision)},
                            {"config", dump_config(kept)},          {"class_names", classes.names},
                            {"category_ids", classes.category_ids}, {"arrays", nlohmann::json::array()}};
   std::size_t data_bytes = 0;
@@ -236,8 +271,10 @@ void save_model_package(const std::string& path, const Config& config, const Cla
       const bool direct = weights.at(entry.layer).convolution->method() == ConvolutionMethod::direct;
       array["method"] = direct ? "direct" : "winograd";
     }
+    const bool halves = is_stored_in_16_bits(entry.part, precision);
+    array["type"] = halves ? "bf16" : "f32";
     header["arrays"].push_back(std::move(array));
-    data_bytes = aligned(data_bytes + entry.floats->size * sizeof(float), kArrayAlign);
+    data_bytes = aligned(data_bytes + entry.floats->size * (halves ? 2 : sizeof(float)), kArrayAlign);
   }
   // The header's size decides where the data begin, and holds their checksums: room is kept for these.
   header["hashes"] = std::vector<std::string>((data_bytes + kBlock - 1) / kBlock, std::string(16, '0'));
@@ -249,8 +286,13 @@ void save_model_package(const std::string& path, const Config& config, const Cla
     stream.write(room.data(), static_cast<std::streamsize>(room.size()));
     DataWriter writer(stream);
     for (const Entry& entry : entries) {
-      const std::size_t bytes = entry.floats->size * sizeof(float);
-      writer.write(reinterpret_cast<const char*>(entry.floats->data.get()), bytes);
+      const bool halves = is_stored_in_16_bits(entry.part, precision);
+      const std::size_t bytes = entry.floats->size * (halves ? 2 : sizeof(float));
+      if (halves) {
+        writer.write(upper_halves(entry).data(), bytes);
+      } else {
+        writer.write(reinterpret_cast<const char*>(entry.floats->data.get()), bytes);
+      }
       writer.pad(aligned(bytes, kArrayAlign) - bytes);
     }
     header["hashes"] = writer.finish();
@@ -273,6 +315,10 @@ ModelPackage load_model_package(const std::string& path) {
   const PackageFile file(path);
   ModelPackage package;
   package.made_by = file.get<std::string>(file.header(), "made_by");
+  const auto precision = file.get<std::string>(file.header(), "precision");
+  if (precision != "f32" && precision != "bf16")
+    damaged(path, fmt::format("its precision '{}' is none that this version reads", precision));
+  package.precision = parse_precision(precision);
   package.config = parse_config(file.get<std::string>(file.header(), "config"), path);
   package.classes.names = file.get<std::vector<std::string>>(file.header(), "class_names");
   package.classes.category_ids = file.get<std::vector<std::int64_t>>(file.header(), "category_ids");

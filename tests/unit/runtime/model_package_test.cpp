@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "fastermask/base/error.h"
@@ -76,6 +77,41 @@ TEST_F(ModelPackageFile, RunsLikeTheModelItWasMadeOf) {
     EXPECT_TRUE(std::equal(got[i].data, got[i].data + got[i].size(), expected[i].data));
 }
 
+// What the layers of the dense part give for one made-up picture.
+std::vector<std::vector<float>> dense_outputs(const Network& network, const CompiledWeights& weights) {
+  CpuExecutor executor(network, weights);
+  std::vector<float> input(64 * 64 * 3);
+  Random random(1, RandomPurpose::test);
+  for (float& value : input) value = static_cast<float>(random.normal());
+  std::vector<std::vector<float>> outputs;
+  for (const HostTensor& output : executor.run(NetworkPart::dense, 0, {{1, 64, 64, 3}, input.data(), nullptr}))
+    outputs.emplace_back(output.data, output.data + output.size());
+  return outputs;
+}
+
+TEST_F(ModelPackageFile, Bf16TakesHalfTheBytesAndRunsLikeItsWeights) {
+  const CompiledWeights halves = compile_weights(network_, random_weights(network_, 3, 1), {true, Precision::bf16});
+  const std::string path = folder_ + "/bf16.fmm";
+  save_model_package(path, config_, {{"nut", "bolt"}, {4, 9}}, halves, Precision::bf16);
+  EXPECT_LT(read_file(path).size(), read_file(path_).size() * 6 / 10);
+  const ModelPackage package = load_model_package(path);
+  EXPECT_EQ(package.precision, Precision::bf16);
+  const auto got = dense_outputs(build_network(package.config), package.weights);
+  EXPECT_EQ(got, dense_outputs(network_, halves));
+  const auto exact = dense_outputs(network_, weights_);
+  ASSERT_EQ(got.size(), exact.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    double error = 0, power = 0;
+    for (std::size_t j = 0; j < got[i].size(); ++j) {
+      error += std::pow(static_cast<double>(got[i][j]) - static_cast<double>(exact[i][j]), 2);
+      power += std::pow(static_cast<double>(exact[i][j]), 2);
+    }
+    EXPECT_GT(error, 0) << "output " << i << " was not computed with rounded weights";
+    EXPECT_LT(std::sqrt(error / power), 0.03) << "output " << i;
+  }
+  EXPECT_THROW(save_model_package(path, config_, {{"nut", "bolt"}, {4, 9}}, weights_, Precision::bf16), Error);
+}
+
 TEST_F(ModelPackageFile, TruncationAndFlippedBitsAreFound) {
   const std::string whole = read_file(path_);
   for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{39}, std::size_t{500}, whole.size() / 2,
@@ -99,7 +135,7 @@ TEST_F(ModelPackageFile, TruncationAndFlippedBitsAreFound) {
 TEST_F(ModelPackageFile, OtherVersionsAreNamed) {
   std::string content = read_file(path_);
   content[8] = 9;
-  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads format 1"));
+  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads format 2"));
   EXPECT_THAT(complaint("PK not a package at all, but long enough to be one"), HasSubstr("is no model package"));
   EXPECT_FALSE(is_model_package(folder_));
 }
