@@ -33,7 +33,7 @@ void run_compile(const CLI::App& command, const CompileCommandOptions& options) 
   if (!options.weights.empty()) config.model.weights = options.weights;
   if (options.precision == "int8")
     fail<UsageError>("compile: --precision must be f32 or bf16 in this version, got {}", options.precision);
-  const Precision precision = parse_precision(options.precision);
+  const WeightPrecision precision = parse_weight_precision(options.precision);
   check_inference_supported(config);
   set_num_threads(0);
   const Network network = build_network(config);

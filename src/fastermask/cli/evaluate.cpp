@@ -48,8 +48,9 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
   if (options.model.empty() == options.config_file.empty())
     fail<UsageError>("evaluate: give either --model M.fmm, or --config-file F with --weights W");
   if (!options.model.empty() && (!options.weights.empty() || options.exact))
-    fail<UsageError>("evaluate: a model package has its weights and its way of computing in it; leave --weights and "
-                     "--exact out");
+    fail<UsageError>(
+        "evaluate: a model package has its weights and its way of computing in it; leave --weights and "
+        "--exact out");
   ModelPackage package;
   if (!options.model.empty()) {
     package = load_model_package(options.model);
@@ -70,7 +71,7 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
   if (config.datasets.test.empty()) fail<ConfigError>("config: DATASETS.TEST is empty; name a data set with --dataset");
   if (!options.json) set_console_log_to_stdout(true);
   const CompileOptions compile_options{!options.exact,
-                                       parse_precision(options.precision.empty() ? "f32" : options.precision)};
+                                       parse_weight_precision(options.precision.empty() ? "f32" : options.precision)};
   const std::unique_ptr<Detector> detector =
       options.model.empty() ? make_cpu_detector(config, compile_options) : make_package_detector(package);
   nlohmann::json document = nlohmann::json::object();

@@ -236,7 +236,7 @@ int start_predict(PredictOptions options) {
   if (!options.weights.empty()) config.model.weights = options.weights;
   if (options.dump.empty()) keep_scores_of_at_least(config, options.score_threshold);
   const CompileOptions compile_options{!options.exact,
-                                       parse_precision(options.precision.empty() ? "f32" : options.precision)};
+                                       parse_weight_precision(options.precision.empty() ? "f32" : options.precision)};
   PredictRun run(options, config, make_cpu_detector(config, compile_options), find_model_classes(config));
   return run_predict(options, run, config, files);
 }

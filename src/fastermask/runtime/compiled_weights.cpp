@@ -145,7 +145,7 @@ class WeightCompiler {
     const ConvolutionGeometry geometry = step_geometry(graph, step);
     const ConvolutionMethod method = step_method(geometry, options_);
     const auto packed = std::make_shared<PackedConvolution>(geometry, weight.data(), bias.data(), method);
-    if (options_.precision == Precision::f32) return packed;
+    if (options_.precision == WeightPrecision::f32) return packed;
     return std::make_shared<PackedConvolution>(geometry, method, rounded(packed->packed_weights()),
                                                packed->packed_bias());
   }
@@ -156,13 +156,13 @@ class WeightCompiler {
 
 }  // namespace
 
-Precision parse_precision(const std::string& word) {
-  if (word == "f32") return Precision::f32;
-  if (word == "bf16") return Precision::bf16;
+WeightPrecision parse_weight_precision(const std::string& word) {
+  if (word == "f32") return WeightPrecision::f32;
+  if (word == "bf16") return WeightPrecision::bf16;
   fail("precision: '{}' is none of this version's: f32, bf16", word);
 }
 
-const char* to_string(Precision precision) { return precision == Precision::f32 ? "f32" : "bf16"; }
+const char* to_string(WeightPrecision precision) { return precision == WeightPrecision::f32 ? "f32" : "bf16"; }
 
 ConvolutionGeometry step_geometry(const Graph& graph, const FusedStep& step) {
   const Layer& layer = graph.layers[at(step.layer)];

@@ -14,15 +14,15 @@ namespace fastermask {
 
 // What the packed weights of convolutions, deconvolutions and linear layers are rounded to. Arithmetic, feature maps,
 // biases and norms are float32 with either.
-enum class Precision { f32, bf16 };
+enum class WeightPrecision { f32, bf16 };
 
 // "f32" or "bf16"; otherwise Error that says what the word was.
-Precision parse_precision(const std::string& word);
-const char* to_string(Precision precision);
+WeightPrecision parse_weight_precision(const std::string& word);
+const char* to_string(WeightPrecision precision);
 
 struct CompileOptions {
   bool winograd = true;  // false: every convolution the direct way, as exact as float32 is
-  Precision precision = Precision::f32;
+  WeightPrecision precision = WeightPrecision::f32;
 };
 
 // Of one layer: a convolution (also for deconvolutions and linear layers), or a norm that stands alone.

@@ -57,8 +57,8 @@ struct Entry {
   const SharedFloats* floats;
 };
 
-bool is_stored_in_16_bits(const std::string& part, Precision precision) {
-  return precision == Precision::bf16 && part == "weights";
+bool is_stored_in_16_bits(const std::string& part, WeightPrecision precision) {
+  return precision == WeightPrecision::bf16 && part == "weights";
 }
 
 // The upper halves of floats that are bfloat16 already.
@@ -255,7 +255,7 @@ bool needs_weights(LayerType type) {
 }  // namespace
 
 void save_model_package(const std::string& path, const Config& config, const ClassList& classes,
-                        const CompiledWeights& weights, Precision precision) {
+                        const CompiledWeights& weights, WeightPrecision precision) {
   const std::vector<Entry> entries = entries_of(weights);
   Config kept = config;
   kept.model.weights.clear();  // they are in here; where they were is nobody's business
@@ -318,7 +318,7 @@ ModelPackage load_model_package(const std::string& path) {
   const auto precision = file.get<std::string>(file.header(), "precision");
   if (precision != "f32" && precision != "bf16")
     damaged(path, fmt::format("its precision '{}' is none that this version reads", precision));
-  package.precision = parse_precision(precision);
+  package.precision = parse_weight_precision(precision);
   package.config = parse_config(file.get<std::string>(file.header(), "config"), path);
   package.classes.names = file.get<std::vector<std::string>>(file.header(), "class_names");
   package.classes.category_ids = file.get<std::vector<std::int64_t>>(file.header(), "category_ids");

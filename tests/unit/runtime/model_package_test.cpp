@@ -90,12 +90,12 @@ std::vector<std::vector<float>> dense_outputs(const Network& network, const Comp
 }
 
 TEST_F(ModelPackageFile, Bf16TakesHalfTheBytesAndRunsLikeItsWeights) {
-  const CompiledWeights halves = compile_weights(network_, random_weights(network_, 3, 1), {true, Precision::bf16});
+  const CompiledWeights halves = compile_weights(network_, random_weights(network_, 3, 1), {true, WeightPrecision::bf16});
   const std::string path = folder_ + "/bf16.fmm";
-  save_model_package(path, config_, {{"nut", "bolt"}, {4, 9}}, halves, Precision::bf16);
+  save_model_package(path, config_, {{"nut", "bolt"}, {4, 9}}, halves, WeightPrecision::bf16);
   EXPECT_LT(read_file(path).size(), read_file(path_).size() * 6 / 10);
   const ModelPackage package = load_model_package(path);
-  EXPECT_EQ(package.precision, Precision::bf16);
+  EXPECT_EQ(package.precision, WeightPrecision::bf16);
   const auto got = dense_outputs(build_network(package.config), package.weights);
   EXPECT_EQ(got, dense_outputs(network_, halves));
   const auto exact = dense_outputs(network_, weights_);
@@ -109,7 +109,7 @@ TEST_F(ModelPackageFile, Bf16TakesHalfTheBytesAndRunsLikeItsWeights) {
     EXPECT_GT(error, 0) << "output " << i << " was not computed with rounded weights";
     EXPECT_LT(std::sqrt(error / power), 0.03) << "output " << i;
   }
-  EXPECT_THROW(save_model_package(path, config_, {{"nut", "bolt"}, {4, 9}}, weights_, Precision::bf16), Error);
+  EXPECT_THROW(save_model_package(path, config_, {{"nut", "bolt"}, {4, 9}}, weights_, WeightPrecision::bf16), Error);
 }
 
 TEST_F(ModelPackageFile, TruncationAndFlippedBitsAreFound) {
