@@ -91,8 +91,7 @@ void measure_yardsticks(BenchStepTimes& times) {
   const at::NoGradGuard no_grad;
   const at::Tensor rows = at::full({1000, 12544}, 0.5), matrix = at::full({1024, 12544}, 0.01);
   times.linear_flops = 2.0 * 1000 * 12544 * 1024 / least_seconds([&] { at::linear(rows, matrix); });
-  const at::Tensor maps = channels_last(at::full({1, 256, 200, 304}, 0.5));
-  const at::Tensor kernels = channels_last(at::full({256, 256, 3, 3}, 0.01));
+  const at::Tensor maps = at::full({1, 256, 200, 304}, 0.5), kernels = at::full({256, 256, 3, 3}, 0.01);
   times.convolution_flops =
       2.0 * 256 * 256 * 9 * 200 * 304 / least_seconds([&] { at::conv2d(maps, kernels, {}, 1, 1); });
 }
