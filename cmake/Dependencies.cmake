@@ -30,3 +30,14 @@ if(FASTERMASK_TRAINING)
   target_include_directories(libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIR})
   target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARY} ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
 endif()
+
+if(FASTERMASK_VIDEO)
+  # Only the module that reads and writes videos is linked with OpenCV. Debian's package for OpenCV's CMake files brings
+  # all of OpenCV along; two libraries are enough.
+  find_path(OPENCV_INCLUDE_DIR opencv2/videoio.hpp PATH_SUFFIXES opencv4 REQUIRED)
+  find_library(OPENCV_VIDEOIO_LIBRARY opencv_videoio REQUIRED)
+  find_library(OPENCV_CORE_LIBRARY opencv_core REQUIRED)
+  add_library(opencv_video INTERFACE)
+  target_include_directories(opencv_video SYSTEM INTERFACE ${OPENCV_INCLUDE_DIR})
+  target_link_libraries(opencv_video INTERFACE ${OPENCV_VIDEOIO_LIBRARY} ${OPENCV_CORE_LIBRARY})
+endif()

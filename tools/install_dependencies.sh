@@ -19,6 +19,7 @@ packages=(
   libjpeg62-turbo-dev libpng-dev libwebp-dev
   libxxhash-dev  # checksums of model packages
   libcpp-httplib-dev  # serving
+  libopencv-videoio-dev  # frames of videos; only the module for them is linked with it
   # drawing
   libcairo2-dev fonts-dejavu-core
   # the command line, its messages, and spans

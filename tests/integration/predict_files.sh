@@ -29,7 +29,7 @@ done
 
 found="$(grep -o '"score"' "$work/records.json" | wc -l)"
 [ "$found" -gt 0 ] || fail "nothing was found"
-[ "$(head -1 "$work/table.csv")" = "file_name,category_id,category,score,x,y,width,height,area" ] || fail "CSV header"
+[ "$(head -1 "$work/table.csv")" = "file_name,category_id,category,score,x,y,width,height,area,frame" ] || fail "CSV header"
 [ "$(tail -n +2 "$work/table.csv" | grep -c "$work/in/")" -eq "$found" ] || fail "CSV has another number of lines"
 [ "$(ls "$work/crops" | wc -l)" -eq "$found" ] || fail "crops have another number"
 for name in $(cd "$work/s/images/val" && ls | sed 's/\..*//'); do

@@ -7,18 +7,22 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
-#include "fastermask/base/text.h"
 #include "fastermask/data/image_io.h"
+#include "fastermask/video/video.h"
 
 namespace fastermask::cli {
 namespace {
 
-std::vector<std::string> pictures_of_folder(const std::string& folder) {
+std::vector<std::string> files_of_folder(const std::string& folder) {
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.is_regular_file() && has_image_ending(entry.path().string())) files.push_back(entry.path().string());
+    const std::string path = entry.path().string();
+    if (entry.is_regular_file() && (has_image_ending(path) || has_video_ending(path))) files.push_back(path);
   }
-  if (files.empty()) fail<UsageError>("{}: the folder holds no pictures (.jpg, .jpeg, .png, .webp)", folder);
+  if (files.empty()) {
+    fail<UsageError>("{}: the folder holds no pictures (.jpg, .jpeg, .png, .webp) and no videos (.mp4, .avi, ...)",
+                     folder);
+  }
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -31,24 +35,15 @@ std::vector<std::string> matches_of_pattern(const std::string& pattern) {
   return files;
 }
 
-bool is_video(const std::string& path) {
-  const std::string lower = to_lower(path);
-  for (const char* ending : {".mp4", ".avi", ".mov", ".mkv", ".webm"}) {
-    if (ends_with(lower, ending)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::vector<std::string> find_input_files(const std::vector<std::string>& inputs) {
   std::vector<std::string> files;
   for (const std::string& input : inputs) {
     if (is_folder(input)) {
-      const auto found = pictures_of_folder(input);
+      const auto found = files_of_folder(input);
       files.insert(files.end(), found.begin(), found.end());
     } else if (is_file(input)) {
-      if (is_video(input)) fail<UsageError>("{}: videos are not supported yet; extract its frames as pictures", input);
       files.push_back(input);
     } else {
       const auto found = matches_of_pattern(input);

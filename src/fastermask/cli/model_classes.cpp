@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "fastermask/base/error.h"
@@ -9,8 +10,9 @@
 #include "fastermask/data/catalog.h"
 
 namespace fastermask::cli {
-
 namespace {
+
+constexpr int kCocoPersonKeypoints = 17;
 
 ClassList number_classes(std::vector<std::string> names) {
   ClassList classes;
@@ -21,9 +23,7 @@ ClassList number_classes(std::vector<std::string> names) {
   return classes;
 }
 
-}  // namespace
-
-ClassList find_model_classes(const Config& config) {
+ClassList find_classes(const Config& config) {
   const auto count = static_cast<std::size_t>(config.model.roi_heads.num_classes);
   const std::string beside =
       join_path(std::filesystem::path(config.model.weights).parent_path().string(), "classes.json");
@@ -36,7 +36,7 @@ ClassList find_model_classes(const Config& config) {
   for (const std::string& name : names) {
     try {
       const Dataset dataset = load_dataset(name, dataset_loading(config));
-      if (dataset.class_names.size() == count) return {dataset.class_names, dataset.category_ids};
+      if (dataset.class_names.size() == count) return {dataset.class_names, dataset.category_ids, dataset.skeleton};
     } catch (const Error&) {
       // Not there: a model is used on machines that lack its data.
     }
@@ -48,6 +48,19 @@ ClassList find_model_classes(const Config& config) {
   std::vector<std::string> placeholders;
   for (std::size_t i = 0; i < count; ++i) placeholders.push_back(fmt::format("class {}", i));
   return number_classes(std::move(placeholders));
+}
+
+}  // namespace
+
+ClassList find_model_classes(const Config& config) {
+  ClassList classes = find_classes(config);
+  const int keypoints = config.model.keypoint_on ? config.model.roi_keypoint_head.num_keypoints : 0;
+  const bool fits = std::all_of(classes.skeleton.begin(), classes.skeleton.end(), [&](const auto& bone) {
+    return std::min(bone.first, bone.second) >= 0 && std::max(bone.first, bone.second) < keypoints;
+  });
+  if (!fits) classes.skeleton.clear();
+  if (classes.skeleton.empty() && keypoints == kCocoPersonKeypoints) classes.skeleton = coco_person_skeleton();
+  return classes;
 }
 
 }  // namespace fastermask::cli

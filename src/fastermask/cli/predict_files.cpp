@@ -44,35 +44,42 @@ nlohmann::ordered_json labelme_shape(const std::string& label, const char* kind,
 PredictFiles::PredictFiles(PredictFileOptions options, const ClassList& classes)
     : options_(std::move(options)),
       classes_(classes),
-      table_("file_name,category_id,category,score,x,y,width,height,area\n") {}
+      table_("file_name,category_id,category,score,x,y,width,height,area,frame\n") {}
 
 const std::string& PredictFiles::class_name(const Detections& detections, std::size_t index) const {
   return classes_.names[static_cast<std::size_t>(detections.classes[index])];
 }
 
-void PredictFiles::add(const std::string& file, const std::string& name, const Image& image,
-                       const Detections& detections) {
-  const std::string stem = std::filesystem::path(name).stem().string();
-  if (!options_.csv.empty()) add_lines(file, detections);
-  if (!options_.labelme.empty()) write_labelme(file, stem, detections, image.size());
+void PredictFiles::add(const PictureSource& source, const Image& image, const Detections& detections) {
+  const std::string stem = std::filesystem::path(source.name).stem().string();
+  if (!options_.csv.empty()) add_lines(source, detections);
+  if (!options_.labelme.empty()) write_labelme(source, stem, detections, image);
   if (!options_.crops.empty()) write_crops(stem, image, detections);
   if (!options_.masks.empty()) write_masks(stem, detections, image.size());
 }
 
-void PredictFiles::add_lines(const std::string& file, const Detections& detections) {
+void PredictFiles::add_lines(const PictureSource& source, const Detections& detections) {
+  const std::string frame = source.frame < 0 ? "" : std::to_string(source.frame);
   for (std::size_t d = 0; d < detections.size(); ++d) {
     const Box& box = detections.boxes[d];
     const double area = detections.masks.empty() ? static_cast<double>(box.width()) * box.height()
                                                  : static_cast<double>(rle_area(detections.masks[d]));
-    table_ += fmt::format("{},{},{},{},{},{},{},{},{}\n", csv_field(file),
+    table_ += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", csv_field(source.file),
                           classes_.category_ids[static_cast<std::size_t>(detections.classes[d])],
                           csv_field(class_name(detections, d)), detections.scores[d], box.x1, box.y1, box.width(),
-                          box.height(), area);
+                          box.height(), area, frame);
   }
 }
 
-void PredictFiles::write_labelme(const std::string& file, const std::string& stem, const Detections& detections,
-                                 ImageSize size) {
+void PredictFiles::write_labelme(const PictureSource& source, const std::string& stem, const Detections& detections,
+                                 const Image& image) {
+  namespace fs = std::filesystem;
+  // labelme looks for the picture from where the annotation is. A frame is in no file yet.
+  std::string picture = fs::proximate(fs::absolute(source.file), fs::absolute(options_.labelme)).string();
+  if (source.frame >= 0) {
+    picture = stem + ".jpg";
+    write_image(join_path(options_.labelme, picture), image);
+  }
   nlohmann::ordered_json shapes = nlohmann::ordered_json::array();
   for (std::size_t d = 0; d < detections.size(); ++d) {
     const std::string& label = class_name(detections, d);
@@ -91,9 +98,9 @@ void PredictFiles::write_labelme(const std::string& file, const std::string& ste
     }
   }
   const nlohmann::ordered_json document = {{"version", "5.0.0"},          {"flags", nlohmann::ordered_json::object()},
-                                           {"shapes", std::move(shapes)}, {"imagePath", file},
-                                           {"imageData", nullptr},        {"imageHeight", size.height},
-                                           {"imageWidth", size.width}};
+                                           {"shapes", std::move(shapes)}, {"imagePath", picture},
+                                           {"imageData", nullptr},        {"imageHeight", image.height},
+                                           {"imageWidth", image.width}};
   write_file_atomic(join_path(options_.labelme, stem + ".json"),
                     document.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }

@@ -8,7 +8,8 @@
 namespace fastermask {
 
 void save_class_list(const std::string& path, const ClassList& classes) {
-  const nlohmann::json json = {{"names", classes.names}, {"category_ids", classes.category_ids}};
+  const nlohmann::json json = {
+      {"names", classes.names}, {"category_ids", classes.category_ids}, {"skeleton", classes.skeleton}};
   write_file_atomic(path, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
@@ -18,6 +19,7 @@ ClassList load_class_list(const std::string& path) {
     const nlohmann::json json = nlohmann::json::parse(read_file(path));
     classes.names = json.at("names").get<std::vector<std::string>>();
     classes.category_ids = json.at("category_ids").get<std::vector<std::int64_t>>();
+    if (json.contains("skeleton")) json["skeleton"].get_to(classes.skeleton);
   } catch (const nlohmann::json::exception& error) {
     fail<DataError>("{}: must hold \"names\" and \"category_ids\": {}", path, error.what());
   }
@@ -42,6 +44,13 @@ const ClassList& coco_class_list() {
        34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61,
        62, 63, 64, 65, 67, 70, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 84, 85, 86, 87, 88, 89, 90}};
   return classes;
+}
+
+const std::vector<std::pair<int, int>>& coco_person_skeleton() {
+  static const std::vector<std::pair<int, int>> bones = {
+      {15, 13}, {13, 11}, {16, 14}, {14, 12}, {11, 12}, {5, 11}, {6, 12}, {5, 6}, {5, 7}, {6, 8},
+      {7, 9},   {8, 10},  {1, 2},   {0, 1},   {0, 2},   {1, 3},  {2, 4},  {3, 5}, {4, 6}};
+  return bones;
 }
 
 }  // namespace fastermask

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastermask/base/error.h"
+#include "fastermask/data/class_list.h"
 
 namespace fastermask {
 
@@ -64,8 +65,7 @@ void set_coco_person_keypoints(Dataset& dataset) {
   for (const char* part : {"eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"}) {
     dataset.keypoint_flip_map.emplace_back(std::string("left_") + part, std::string("right_") + part);
   }
-  dataset.skeleton = {{15, 13}, {13, 11}, {16, 14}, {14, 12}, {11, 12}, {5, 11}, {6, 12}, {5, 6}, {5, 7}, {6, 8},
-                      {7, 9},   {8, 10},  {1, 2},   {0, 1},   {0, 2},   {1, 3},  {2, 4},  {3, 5}, {4, 6}};
+  dataset.skeleton = coco_person_skeleton();
 }
 
 }  // namespace fastermask

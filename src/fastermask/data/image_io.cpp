@@ -63,6 +63,14 @@ Image read_image(const std::string& path, PixelFormat format) {
   return decode_image(load_image_bytes(path), path, format);
 }
 
+Image convert_pixels(Image image, PixelFormat from, PixelFormat to) {
+  if (image.channels != 3) fail<DataError>("image: pixels to convert must have 3 channels, got {}", image.channels);
+  if (to == PixelFormat::gray) return codec::to_gray(image, from);
+  if (from == to) return image;
+  for (std::size_t i = 0; i + 2 < image.pixels.size(); i += 3) std::swap(image.pixels[i], image.pixels[i + 2]);
+  return image;
+}
+
 ImageHeader decode_image_header(std::string_view bytes, const std::string& name) {
   ImageHeader header;
   switch (image_kind_of_bytes(bytes, name)) {

@@ -38,6 +38,9 @@ Image read_image(const std::string& path, PixelFormat format = PixelFormat::bgr)
 // The same for a file already in memory; `name` is what errors call it.
 Image decode_image(std::string_view bytes, const std::string& name, PixelFormat format = PixelFormat::bgr);
 
+// A picture of three channels, BGR or RGB as `from` says, in another format. Throws DataError for one of gray pixels.
+Image convert_pixels(Image image, PixelFormat from, PixelFormat to);
+
 // Kind, size and orientation from the head of the file. Throws DataError like read_image.
 ImageHeader read_image_header(const std::string& path);
 ImageHeader decode_image_header(std::string_view bytes, const std::string& name);

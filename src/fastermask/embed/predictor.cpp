@@ -1,5 +1,6 @@
 #include "fastermask/embed/predictor.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -29,19 +30,11 @@ Image copy_picture(const PictureView& picture, PixelFormat format) {
       static_cast<std::int64_t>(picture.height) * picture.width > limit) {
     fail("predictor: impossible picture: {} x {} pixels, {} bytes a row", picture.height, picture.width, row_bytes);
   }
-  if (format == PixelFormat::gray) fail("predictor: models of gray pictures take files only");
-  const bool swap = (picture.order == PixelOrder::rgb) != (format == PixelFormat::rgb);
-  Image image(picture.height, picture.width);
-  for (int y = 0; y < picture.height; ++y) {
-    const std::uint8_t* from = picture.pixels + y * row_bytes;
-    std::uint8_t* to = image.row(y);
-    for (int x = 0; x < picture.width; ++x, from += 3, to += 3) {
-      to[0] = from[swap ? 2 : 0];
-      to[1] = from[1];
-      to[2] = from[swap ? 0 : 2];
-    }
-  }
-  return image;
+  Image image = Image::unset(picture.height, picture.width);
+  for (int y = 0; y < picture.height; ++y)
+    std::copy_n(picture.pixels + y * row_bytes, image.row_bytes(), image.row(y));
+  return convert_pixels(std::move(image), picture.order == PixelOrder::rgb ? PixelFormat::rgb : PixelFormat::bgr,
+                        format);
 }
 
 std::vector<Instance> to_instances(Detections detections) {
@@ -133,6 +126,7 @@ std::vector<Instance> Predictor::predict_encoded(const void* bytes, std::size_t 
 
 const std::vector<std::string>& Predictor::class_names() const { return model_->classes.names; }
 const std::vector<std::int64_t>& Predictor::category_ids() const { return model_->classes.category_ids; }
+const std::vector<std::pair<int, int>>& Predictor::skeleton() const { return model_->classes.skeleton; }
 
 // The thread of a stream and the pictures that wait for it.
 class PredictionStream::Worker {

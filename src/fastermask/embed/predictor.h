@@ -12,6 +12,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fastermask {
@@ -84,6 +85,9 @@ class Predictor {
 
   const std::vector<std::string>& class_names() const;
   const std::vector<std::int64_t>& category_ids() const;  // of the data set, by class index
+
+  // Pairs of keypoint indices to join when keypoints are drawn; may be empty.
+  const std::vector<std::pair<int, int>>& skeleton() const;
 
  private:
   struct Model;

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "fastermask/base/error.h"
+#include "fastermask/data/class_list.h"
 #include "fastermask/data/image_io.h"
 #include "fastermask/kernels/rle.h"
 #include "fastermask/report/draw_label.h"
@@ -26,13 +27,6 @@ struct DrawnInstance {
   Rle mask;  // 0 x 0: none
   const std::vector<Keypoint>* keypoints = nullptr;
 };
-
-const std::vector<std::pair<int, int>>& coco_person_skeleton() {
-  static const std::vector<std::pair<int, int>> bones = {
-      {15, 13}, {13, 11}, {16, 14}, {14, 12}, {11, 12}, {5, 11}, {6, 12}, {5, 6}, {5, 7}, {6, 8},
-      {7, 9},   {8, 10},  {1, 2},   {0, 1},   {0, 2},   {1, 3},  {2, 4},  {3, 5}, {4, 6}};
-  return bones;
-}
 
 void require_three_channels(const Image& image) {
   if (image.channels != 3) fail<DataError>("draw: a picture must have 3 channels, got {}", image.channels);

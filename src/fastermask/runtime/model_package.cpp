@@ -262,7 +262,8 @@ void save_model_package(const std::string& path, const Config& config, const Cla
   kept.output_dir = Config().output_dir;
   nlohmann::json header = {{"made_by", FASTERMASK_VERSION},        {"precision", to_string(precision)},
                            {"config", dump_config(kept)},          {"class_names", classes.names},
-                           {"category_ids", classes.category_ids}, {"arrays", nlohmann::json::array()}};
+                           {"category_ids", classes.category_ids}, {"skeleton", classes.skeleton},
+                           {"arrays", nlohmann::json::array()}};
   std::size_t data_bytes = 0;
   for (const Entry& entry : entries) {
     nlohmann::json array = {
@@ -325,6 +326,12 @@ ModelPackage load_model_package(const std::string& path) {
   if (package.classes.names.size() != static_cast<std::size_t>(package.config.model.roi_heads.num_classes) ||
       package.classes.category_ids.size() != package.classes.names.size()) {
     damaged(path, "its class names are not as many as its network has classes");
+  }
+  if (file.header().contains("skeleton"))
+    package.classes.skeleton = file.get<std::vector<std::pair<int, int>>>(file.header(), "skeleton");
+  for (const auto& [from, to] : package.classes.skeleton) {
+    if (std::min(from, to) < 0 || std::max(from, to) >= package.config.model.roi_keypoint_head.num_keypoints)
+      damaged(path, "its skeleton joins keypoints that its network does not have");
   }
   Arrays arrays;
   for (const nlohmann::json& entry : file.get<nlohmann::json::array_t>(file.header(), "arrays")) {

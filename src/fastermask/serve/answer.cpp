@@ -61,6 +61,7 @@ std::string predictions_json(const std::vector<PictureAnswer>& pictures, const P
 std::string model_json(const Predictor& predictor, double score_threshold, double lowest_threshold,
                        std::int64_t max_body_bytes) {
   return dump_json({{"classes", predictor.class_names()},
+                    {"skeleton", predictor.skeleton()},
                     {"score_threshold", score_threshold},
                     {"lowest_threshold", lowest_threshold},
                     {"max_body_bytes", max_body_bytes}});

@@ -113,7 +113,19 @@ function draw_picture(canvas, picture, instances, options, chosen, scale = 1) {
       context.strokeStyle = one.colour;
       context.strokeRect(x, y, width, height);
     }
+    const joint = k => one.keypoints && one.keypoints[3 * k + 2] > 0.05
+      ? [one.keypoints[3 * k] + 0.5, one.keypoints[3 * k + 1] + 0.5] : null;
+    for (const [from, to] of options.skeleton) {
+      if (!joint(from) || !joint(to)) continue;
+      context.beginPath();
+      context.moveTo(...joint(from));
+      context.lineTo(...joint(to));
+      context.lineWidth = 2 * unit;
+      context.strokeStyle = one.colour;
+      context.stroke();
+    }
     for (let k = 0; k + 2 < (one.keypoints || []).length; k += 3) {
+      if (!joint(k / 3)) continue;
       context.beginPath();
       context.arc(one.keypoints[k] + 0.5, one.keypoints[k + 1] + 0.5, 3 * unit, 0, 7);
       context.fillStyle = one.colour;

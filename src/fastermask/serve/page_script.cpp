@@ -5,7 +5,7 @@ namespace fastermask {
 
 std::string_view serve_page_script() {
   return R"js(
-let model = {classes: [], score_threshold: 0.5, lowest_threshold: 0.05, max_body_bytes: Infinity};
+let model = {classes: [], skeleton: [], score_threshold: 0.5, lowest_threshold: 0.05, max_body_bytes: Infinity};
 let picture = null;    // {name, width, height, bitmap}
 let answer = null;     // the server's, of this picture: every instance down to the lowest threshold
 let instances = [];    // the same with colours and masks, by falling score
@@ -14,7 +14,7 @@ let request_number = 0;
 
 const threshold = () => Number($('threshold').value);
 const shown = () => instances.filter(one => one.score >= threshold());
-const options = () => ({masks: $('show-masks').checked, boxes: $('show-boxes').checked,
+const options = () => ({skeleton: model.skeleton, masks: $('show-masks').checked, boxes: $('show-boxes').checked,
   labels: $('show-labels').checked});
 
 function say(text, bad = false) {

@@ -116,7 +116,7 @@ int train(const Config& config, const TrainingRunOptions& options) {
   Trainer trainer(config, options.resume, options.exact, options.device);
   if (distributed::is_main()) {
     save_class_list(join_path(config.output_dir, "classes.json"),
-                    {trainer.dataset().class_names, trainer.dataset().category_ids});
+                    {trainer.dataset().class_names, trainer.dataset().category_ids, trainer.dataset().skeleton});
     log_model(trainer.model());
   }
   const auto metrics = std::make_shared<EvaluationRecord>();
