@@ -1,4 +1,6 @@
-# What `cmake --install` puts where: the programs, the shared library with its two headers, a CMake package, the configs.
+# What `cmake --install` puts where: the programs, the module for videos, the shared library with its two headers, a
+# CMake package, the configs. Each is in one of the components that Package.cmake makes Debian packages of.
+set(CMAKE_INSTALL_DOCDIR share/doc/fastermask)  # not the project's name with capitals
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -14,12 +16,16 @@ target_link_libraries(fastermask_shared PRIVATE fm_runtime)
 target_link_options(fastermask_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--no-undefined)
 target_compile_features(fastermask_shared INTERFACE cxx_std_17)
 
-install(TARGETS fastermask_shared EXPORT FasterMaskTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES src/fastermask/embed/fastermask.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES src/fastermask/embed/predictor.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fastermask)
-install(TARGETS fastermask-program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS fastermask_shared EXPORT FasterMaskTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        COMPONENT library NAMELINK_COMPONENT dev)
+install(FILES src/fastermask/embed/fastermask.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
+install(FILES src/fastermask/embed/predictor.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/fastermask COMPONENT dev)
+install(TARGETS fastermask-program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 if(FASTERMASK_TRAINING)
-  install(TARGETS fastermask-train RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS fastermask-train RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT train)
+endif()
+if(FASTERMASK_VIDEO)
+  install(TARGETS fastermask_video LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/fastermask COMPONENT video)
 endif()
 # Loaded by the shells at the first Tab.
 foreach(shell_file "bash;bash-completion/completions/fastermask" "zsh;zsh/site-functions/_fastermask")
@@ -32,17 +38,20 @@ foreach(shell_file "bash;bash-completion/completions/fastermask" "zsh;zsh/site-f
                      COMMAND fastermask-program completion ${shell} > ${CMAKE_BINARY_DIR}/completion/${name}
                      DEPENDS fastermask-program VERBATIM)
   list(APPEND completion_files ${CMAKE_BINARY_DIR}/completion/${name})
-  install(FILES ${CMAKE_BINARY_DIR}/completion/${name} DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder})
+  install(FILES ${CMAKE_BINARY_DIR}/completion/${name} DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder}
+          COMPONENT program)
 endforeach()
 add_custom_target(completion ALL DEPENDS ${completion_files})
 
-install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/fastermask)
+install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/fastermask COMPONENT program)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program FILES_MATCHING PATTERN "*.md")
+install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/FasterMask)
-install(EXPORT FasterMaskTargets NAMESPACE FasterMask:: DESTINATION ${package_folder})
+install(EXPORT FasterMaskTargets NAMESPACE FasterMask:: DESTINATION ${package_folder} COMPONENT dev)
 file(WRITE ${CMAKE_BINARY_DIR}/FasterMaskConfig.cmake
      "include(\"\${CMAKE_CURRENT_LIST_DIR}/FasterMaskTargets.cmake\")\n")
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/FasterMaskConfigVersion.cmake VERSION ${PROJECT_VERSION}
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/FasterMaskConfig.cmake ${CMAKE_BINARY_DIR}/FasterMaskConfigVersion.cmake
-        DESTINATION ${package_folder})
+        DESTINATION ${package_folder} COMPONENT dev)
