@@ -10,6 +10,8 @@ void add_bench_command(CLI::App& app) {
   command->require_subcommand(1);
   add_bench_infer_command(*command);
   add_bench_train_stub(*command);
+  add_bench_data_command(*command);
+  add_bench_eval_command(*command);
 }
 
 }  // namespace fastermask::cli

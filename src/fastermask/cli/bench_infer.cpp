@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +15,7 @@
 #include "fastermask/base/random.h"
 #include "fastermask/cli/bench.h"
 #include "fastermask/cli/overrides.h"
+#include "fastermask/cli/timing.h"
 #include "fastermask/config/load.h"
 #include "fastermask/data/image_io.h"
 #include "fastermask/detection/box_coding.h"
@@ -45,23 +45,6 @@ struct BenchInferOptions {
   bool exact = false;
   bool json = false;
 };
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-double best_of(int count, const std::function<void()>& work) {
-  double best = seconds_of(work);
-  for (int i = 1; i < count; ++i) best = std::min(best, seconds_of(work));
-  return best;
-}
 
 // The two yardsticks of published times: operations a second of a linear layer 1000 x 12544 -> 1024, and of a 3x3
 // convolution of 256 to 256 channels at 200 x 304, the direct way.

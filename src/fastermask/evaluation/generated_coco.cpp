@@ -1,40 +1,19 @@
-// COCO-like ground truth and detections of any size, for timing evaluation: as many objects an image and as large as in
-// val2017, outlines like hand-drawn ones, detections that are near, doubled or stray. Seeded.
-#pragma once
+#include "fastermask/evaluation/generated_coco.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdint>
-#include <string>
-#include <vector>
+#include <utility>
 
 #include "fastermask/base/random.h"
-#include "fastermask/evaluation/results.h"
 #include "fastermask/kernels/rle.h"
 
-namespace fastermask::bench {
-
-struct GeneratedObject {
-  std::size_t image = 0;
-  int category = 0;
-  std::array<double, 4> xywh{};
-  Polygon outline;
-  bool crowd = false;
-};
-
-struct GeneratedSet {
-  int images = 5000;
-  int categories = 80;
-  int height = 480;
-  int width = 640;
-  std::vector<GeneratedObject> objects;
-};
+namespace fastermask {
+namespace {
 
 // A closed wavy outline that fills the box.
-inline Polygon wavy_outline(Random& random, const std::array<double, 4>& xywh) {
+Polygon wavy_outline(Random& random, const std::array<double, 4>& xywh) {
   const int points = 24 + static_cast<int>(random.uniform_int(40));
   const double waves = 2 + static_cast<double>(random.uniform_int(6));
   const double depth = random.uniform(0.0, 0.35);
@@ -50,8 +29,24 @@ inline Polygon wavy_outline(Random& random, const std::array<double, 4>& xywh) {
   return outline;
 }
 
-// Three categories or so an image, as scenes have them, and objects from 8 pixels to most of the image.
-inline GeneratedSet generate_set(int object_count, std::uint64_t seed = 1) {
+double outline_area(const Polygon& outline) {
+  double sum = 0;
+  for (std::size_t i = 0; i < outline.size(); i += 2) {
+    const std::size_t next = (i + 2) % outline.size();
+    sum += outline[i] * outline[next + 1] - outline[next] * outline[i + 1];
+  }
+  return std::abs(sum) / 2;
+}
+
+std::string number_list(const std::vector<double>& numbers) {
+  std::string text = "[";
+  for (const double number : numbers) text += fmt::format("{}{}", text.size() > 1 ? ", " : "", number);
+  return text + "]";
+}
+
+}  // namespace
+
+GeneratedSet generate_set(int object_count, std::uint64_t seed) {
   GeneratedSet set;
   Random random(seed, RandomPurpose::test);
   for (int i = 0; i < object_count; ++i) {
@@ -71,23 +66,7 @@ inline GeneratedSet generate_set(int object_count, std::uint64_t seed = 1) {
   return set;
 }
 
-inline double outline_area(const Polygon& outline) {
-  double sum = 0;
-  for (std::size_t i = 0; i < outline.size(); i += 2) {
-    const std::size_t next = (i + 2) % outline.size();
-    sum += outline[i] * outline[next + 1] - outline[next] * outline[i + 1];
-  }
-  return std::abs(sum) / 2;
-}
-
-inline std::string number_list(const std::vector<double>& numbers) {
-  std::string text = "[";
-  for (const double number : numbers) text += fmt::format("{}{}", text.size() > 1 ? ", " : "", number);
-  return text + "]";
-}
-
-// The ground truth as COCO JSON: polygons, and RLE for crowds.
-inline std::string truth_text(const GeneratedSet& set) {
+std::string truth_text(const GeneratedSet& set) {
   std::string text = "{\"images\": [";
   for (int i = 0; i < set.images; ++i) {
     text += fmt::format("{}{{\"id\": {}, \"height\": {}, \"width\": {}}}", i == 0 ? "" : ", ", 100 + 7 * i, set.height,
@@ -114,9 +93,8 @@ inline std::string truth_text(const GeneratedSet& set) {
   return text + "]}";
 }
 
-// `count` detections in the order of the images: for each object some that are shifted and scaled a little or more.
-inline std::vector<DetectionRecord> generate_detections(const GeneratedSet& set, std::size_t count, bool masks,
-                                                        std::uint64_t seed = 2) {
+std::vector<DetectionRecord> generate_detections(const GeneratedSet& set, std::size_t count, bool masks,
+                                                 std::uint64_t seed) {
   std::vector<std::size_t> order(set.objects.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
@@ -150,4 +128,4 @@ inline std::vector<DetectionRecord> generate_detections(const GeneratedSet& set,
   return records;
 }
 
-}  // namespace fastermask::bench
+}  // namespace fastermask
