@@ -58,6 +58,23 @@ check_text() {
     tr '\n' ' ' <"$text" | grep -oE '`[^`]+`' | tr -d '`' | sort -u
   )
   check_links "$page" "$text"
+  [ "$page" != docs/troubleshooting.md ] || check_messages "$page" "$text"
+}
+
+# What troubleshooting.md quotes is printed by one of the programs: code in a table's first column and in what is bold.
+# "..." stands for what is filled in.
+# shellcheck disable=SC2016
+check_messages() {
+  local page="$1" text="$2" message fragment count=0
+  while IFS= read -r message; do
+    count=$((count + 1))
+    while IFS= read -r fragment; do
+      fragment="$(sed 's/^ *//; s/ *$//' <<<"$fragment")"
+      [ "${#fragment}" -lt 4 ] || LC_ALL=C grep -qaF -- "$fragment" "$bin"/fastermask "$bin"/fastermask-train* ||
+        fail "$page: no program says '$fragment'"
+    done <<<"${message//.../$'\n'}"
+  done < <({ grep -E '^\|' "$text" | cut -d'|' -f2; grep -oE '^\*\*`[^*]*`\*\*' "$text"; } | grep -oE '`[^`]+`' | tr -d '`')
+  [ "$count" -gt 20 ] || fail "$page: only $count messages found"
 }
 
 # Every link to a file of ours, and to a heading of it.
