@@ -2,7 +2,7 @@
 # after setting bin, source and work, call make_world_template once, then  make_world PAGE FOLDER.
 #
 # The reader stands in the source folder, has built, and has by name what the pages speak of: my/ with annotated pictures,
-# pictures/, photo.jpg, COCO's validation set and results on it, a model trained on my/ in output/mine, coco below
+# pictures/, photo.jpg, clip.mp4, COCO's validation set and results on it, a model trained on my/ in output/mine, coco below
 # datasets/, downloaded weights. All of it is generated scenes of 128 x 96 and a network that has hardly been trained.
 # shellcheck shell=bash disable=SC2154
 
@@ -51,6 +51,9 @@ make_world_template() {
   coco "$world/datasets/coco" "$three" || return 1
   cp "$three/images/val/000001.jpg" "$world/photo.jpg"
   cp "$three"/images/val/* "$world/pictures"
+  if [ -x "$bin/make_test_video" ]; then
+    "$bin/make_test_video" "$world/clip.mp4" "$three"/images/train/* 2>/dev/null || return 1
+  fi
   for link in picture one two; do cp "$world/photo.jpg" "$world/$link.jpg"; done
 
   (cd "$world" && PATH="$world/build/release/bin:$PATH" DOCS_HIDDEN="$work/hidden" \
