@@ -140,7 +140,8 @@ void add_predict_command(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--precision", options->precision, "f32 (default), or bf16: weights rounded to 16 bits")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
-  command->add_option("--batch", options->run.batch, "pictures at a time")->check(CLI::PositiveNumber);
+  command->add_option("--batch", options->run.batch, "pictures at a time (0: chosen by their size)")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--every", options->run.every, "of videos, take every N-th frame")->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
   command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");

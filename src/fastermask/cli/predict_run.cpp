@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -21,6 +22,16 @@ namespace fastermask::cli {
 namespace {
 
 constexpr const char* kPredictRun = "predict";
+
+// Pixels of network input that keep the cores busy: more of them at a time gain nothing and take memory.
+constexpr double kBusyPixels = 512.0 * 512.0;
+constexpr double kMaxAutomaticBatch = 8;
+
+// Pictures at a time when the user does not say: as many as kBusyPixels hold.
+std::size_t automatic_batch(const Config& config) {
+  const double side = config.input.min_size_test > 0 ? config.input.min_size_test : config.input.max_size_test;
+  return static_cast<std::size_t>(std::clamp(kBusyPixels / std::max(1.0, side * side), 1.0, kMaxAutomaticBatch));
+}
 
 // The detections that score at least `threshold`; they are in falling order of score.
 Detections above_threshold(Detections detections, double threshold) {
@@ -60,7 +71,8 @@ PredictRun::PredictRun(const PredictRunOptions& options, const Config& config, s
       detector_(std::move(detector)),
       classes_(std::move(classes)),
       format_(parse_pixel_format(config.input.format)),
-      output_files_(options.files, classes_) {}
+      output_files_(options.files, classes_),
+      batch_limit_(options.batch > 0 ? static_cast<std::size_t>(options.batch) : automatic_batch(config)) {}
 
 // The file's own name, numbered when folders bring the same name twice.
 std::string PredictRun::next_name(const std::string& file) {
@@ -72,9 +84,16 @@ std::string PredictRun::next_name(const std::string& file) {
   return name;
 }
 
+// Pictures of different sizes are padded to the largest, which can change what is found at their edges. That is for
+// the user to choose: without --batch, only pictures of one size go together, and the result is that of each alone.
+bool PredictRun::starts_new_batch(const Picture& picture) const {
+  return options_.batch == 0 && !batch_.empty() && !(batch_.back().image.size() == picture.image.size());
+}
+
 void PredictRun::add(Picture picture) {
+  if (starts_new_batch(picture)) process();
   batch_.push_back(std::move(picture));
-  if (batch_.size() >= static_cast<std::size_t>(options_.batch)) process();
+  if (batch_.size() >= batch_limit_) process();
 }
 
 void PredictRun::add_picture(const std::string& file) {

@@ -19,7 +19,7 @@ namespace fastermask::cli {
 struct PredictRunOptions {
   std::string output;            // folder of drawn pictures and videos; empty: none
   double score_threshold = 0.5;  // detections that score less are left out
-  int batch = 1;                 // pictures at a time
+  int batch = 0;                 // pictures at a time; 0: several of one size where the network's input is small
   int every = 1;                 // of a video's frames, each so many-th
   bool json = false;             // records on stdout at the end
   std::string dump;              // .npz file of a single picture's intermediates; empty: none
@@ -49,6 +49,7 @@ class PredictRun {
   struct VideoResult;
 
   void add(Picture picture);
+  bool starts_new_batch(const Picture& picture) const;
   void process();
   void write_files(const Picture& picture, const Detections& detections);
   void read_video(VideoReader& reader, const std::string& file, VideoResult& result);
@@ -63,6 +64,7 @@ class PredictRun {
   PixelFormat format_;
   PredictFiles output_files_;
   std::set<std::string> used_names_;
+  std::size_t batch_limit_;
   std::vector<Picture> batch_;
   std::string records_;  // JSON objects, a comma between them
   std::size_t detections_ = 0;
