@@ -209,11 +209,10 @@ void check_relations(const ConfigMerger& merger, const Config& config) {
                       model.roi_box_cascade_head.ious.size(), "as many entries as");
   check_lengths_match(merger, "MODEL.PIXEL_STD", model.pixel_std.size(), "MODEL.PIXEL_MEAN", model.pixel_mean.size(),
                       "as many entries as");
-  const std::size_t channels = config.input.format == "L" ? 1 : 3;
-  if (model.pixel_mean.size() != channels) {
+  if (model.pixel_mean.size() != 3) {
     fail_relation(merger, "MODEL.PIXEL_MEAN",
-                  fmt::format("must have {} {} for INPUT.FORMAT {}, got {}", channels,
-                              channels == 1 ? "entry" : "entries", config.input.format, model.pixel_mean.size()));
+                  fmt::format("must have 3 entries for INPUT.FORMAT {}, got {}", config.input.format,
+                              model.pixel_mean.size()));
   }
   if (config.input.min_size_train_sampling == "range" && config.input.min_size_train.size() != 2) {
     fail_relation(merger, "INPUT.MIN_SIZE_TRAIN",

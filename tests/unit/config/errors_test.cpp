@@ -167,8 +167,6 @@ TEST(ConfigErrors, NameOldNamesInNewFilesAndNewerVersions) {
 TEST(ConfigErrors, NameKeysThatContradictEachOther) {
   EXPECT_EQ(override_error({"MODEL.PIXEL_STD", "1.0"}),
             "config: MODEL.PIXEL_STD must have as many entries as MODEL.PIXEL_MEAN, 3, got 1 (command line)");
-  EXPECT_EQ(override_error({"INPUT.FORMAT", "L"}),
-            "config: MODEL.PIXEL_MEAN must have 1 entry for INPUT.FORMAT L, got 3");
   EXPECT_EQ(override_error({"MODEL.PIXEL_MEAN", "[1.0]", "MODEL.PIXEL_STD", "[1.0]"}),
             "config: MODEL.PIXEL_MEAN must have 3 entries for INPUT.FORMAT BGR, got 1 (command line)");
   EXPECT_EQ(override_error({"MODEL.RPN.IOU_LABELS", "(0, 1)"}),

@@ -96,6 +96,27 @@ TEST_F(PredictorOfNoise, ViewsOfAnyLayoutAreTheSamePicture) {
   expect_same(model.predict_encoded(bytes.data(), bytes.size()), expected);
 }
 
+TEST_F(PredictorOfNoise, TellsWhichKeypointsAreJoined) {
+  EXPECT_TRUE(predictor().skeleton().empty());
+  Config config =
+      load_config("COCO-Keypoints/keypoint_rcnn_R_50_FPN_1x.yaml",
+                  {"MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.RES2_OUT_CHANNELS", "16",
+                   "MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.FPN.OUT_CHANNELS", "16",
+                   "MODEL.ROI_BOX_HEAD.FC_DIM", "16", "MODEL.ROI_KEYPOINT_HEAD.CONV_DIMS", "[16]",
+                   "MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS", "3", "INPUT.MIN_SIZE_TEST", "96", "INPUT.MAX_SIZE_TEST",
+                   "160"});
+  const Network network = build_network(config);
+  const std::string path = folder_ + "/hand.fmm";
+  save_model_package(path, config, {{"hand"}, {1}, {{0, 2}, {2, 1}}},
+                     compile_weights(network, random_weights(network, 3, 1)));
+  const Predictor model(path, {0.05, 2});
+  EXPECT_EQ(model.skeleton(), (std::vector<std::pair<int, int>>{{0, 2}, {2, 1}}));
+  const Image image = noise_picture(90, 110, 4);
+  const std::vector<Instance> found = model.predict(view_of(image));
+  ASSERT_FALSE(found.empty());
+  for (const Instance& instance : found) EXPECT_EQ(instance.keypoints.size(), 3u);
+}
+
 TEST_F(PredictorOfNoise, FourThreadsGetTheSingleThreadsResults) {
   const Predictor model = predictor();
   std::vector<Image> images;

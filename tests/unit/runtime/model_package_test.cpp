@@ -77,6 +77,14 @@ TEST_F(ModelPackageFile, RunsLikeTheModelItWasMadeOf) {
     EXPECT_TRUE(std::equal(got[i].data, got[i].data + got[i].size(), expected[i].data));
 }
 
+TEST_F(ModelPackageFile, SkeletonsOfKeypointsThatAreNotThereAreRefused) {
+  EXPECT_TRUE(load_model_package(path_).classes.skeleton.empty());
+  save_model_package(path_, config_, {{"nut", "bolt"}, {4, 9}, {{0, 16}}}, weights_);  // 17 keypoints by default
+  EXPECT_EQ(load_model_package(path_).classes.skeleton, (std::vector<std::pair<int, int>>{{0, 16}}));
+  save_model_package(path_, config_, {{"nut", "bolt"}, {4, 9}, {{0, 17}}}, weights_);
+  EXPECT_THAT([&] { load_model_package(path_); }, ThrowsMessage<WeightsError>(HasSubstr("skeleton")));
+}
+
 // What the layers of the dense part give for one made-up picture.
 std::vector<std::vector<float>> dense_outputs(const Network& network, const CompiledWeights& weights) {
   CpuExecutor executor(network, weights);
