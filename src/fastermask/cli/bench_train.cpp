@@ -1,6 +1,7 @@
 // `fastermask bench train`: what a training step costs.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -9,6 +10,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"
 #include "fastermask/base/parallel.h"
+#include "fastermask/base/text.h"
 #include "fastermask/cli/bench.h"
 #include "fastermask/cli/command.h"
 #include "fastermask/cli/overrides.h"
@@ -49,7 +51,7 @@ int run_bench_train(const CLI::App& command, BenchTrainOptions options) {
   options.step.height = options.size[0];
   options.step.width = options.size[1];
   const BenchStepTimes times = bench_training_step(config, options.step);
-  const double images = options.step.batch / times.whole;
+  const double images = times.batch / times.whole;
   const double peak = matrix_peak();
   if (options.json) {
     nlohmann::json stages = nlohmann::json::array();
@@ -60,12 +62,14 @@ int run_bench_train(const CLI::App& command, BenchTrainOptions options) {
                         {"forward_flops", stage.forward_flops},
                         {"backward_flops", stage.backward_flops}});
     }
-    const nlohmann::json result = {{"forward", times.forward},
+    const nlohmann::json result = {{"data", times.data},
+                                   {"forward", times.forward},
                                    {"backward", times.backward},
                                    {"optimiser", times.optimiser},
                                    {"step", times.whole},
                                    {"images_per_second", images},
                                    {"foreground", times.foreground},
+                                   {"bf16_units", times.bf16_units},
                                    {"peak_memory_mib", times.peak_memory_mib},
                                    {"linear_flops", times.linear_flops},
                                    {"convolution_flops", times.convolution_flops},
@@ -75,11 +79,18 @@ int run_bench_train(const CLI::App& command, BenchTrainOptions options) {
     fmt::print("{}\n", result.dump(2));
     return 0;
   }
-  fmt::print("{} pictures of {} x {} with {} objects each, {} threads\n", options.step.batch, options.step.height,
-             options.step.width, options.step.objects, num_threads());
+  if (options.step.datasets.empty()) {
+    fmt::print("{} pictures of {} x {} with {} objects each, {} threads\n", options.step.batch, options.step.height,
+               options.step.width, options.step.objects, num_threads());
+  } else {
+    fmt::print("{} pictures of {} a step, {} threads\n", times.batch, join(options.step.datasets, ", "), num_threads());
+  }
   print_stages(times, peak);
-  fmt::print("forward    {:8.3f} s\nbackward   {:8.3f} s\noptimiser  {:8.3f} s\nstep       {:8.3f} s\n", times.forward,
-             times.backward, times.optimiser, times.whole);
+  fmt::print(
+      "data       {:8.3f} s\nforward    {:8.3f} s\nbackward   {:8.3f} s\noptimiser  {:8.3f} s\nother      {:8.3f} s\n",
+      times.data, times.forward, times.backward, times.optimiser,
+      std::max(0.0, times.whole - times.data - times.forward - times.backward - times.optimiser));
+  fmt::print("step       {:8.3f} s\n", times.whole);
   fmt::print("{:.3f} images/s; {:.0f} foreground regions an image; peak memory {:.0f} MiB\n", images, times.foreground,
              times.peak_memory_mib);
   fmt::print(
@@ -101,6 +112,8 @@ void add_bench_train_command(CLI::App& bench) {
   command->add_option("--repeat", options->step.repeat, "steps timed, after one that is not")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
+  command->add_option("--dataset", options->step.datasets,
+                      "name, or ANNOTATIONS.json:IMAGES: pictures from there, by the loader, instead of made-up ones");
   command->add_flag("--new-sizes", options->step.new_sizes, "each step another size of about that area");
   command->add_flag("--exact", options->step.exact, "no Winograd convolutions");
   command->add_flag("--json", options->json, "for machines");

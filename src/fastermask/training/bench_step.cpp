@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "fastermask/base/random.h"
+#include "fastermask/data/catalog.h"
+#include "fastermask/data/loader.h"
 #include "fastermask/training/frozen_init.h"
 #include "fastermask/training/memory.h"
 #include "fastermask/training/optimizer.h"
@@ -104,13 +106,23 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
   TrainableRcnn model(config, 1);
   balance_frozen_norms(model);
   model.set_winograd(!options.exact);
+  const PrecisionPlan plan = precision_plan(config);
+  model.set_precision(plan.precision);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model.parameters(), config.solver);
-  std::vector<double> forward, backward, update, whole;
+  std::unique_ptr<TrainingLoader> loader;
+  if (!options.datasets.empty()) {
+    loader =
+        std::make_unique<TrainingLoader>(load_datasets(options.datasets, {false, 0, dataset_loading(config)}),
+                                         make_training_loader_options(config, model.network().size_divisibility, 1));
+  }
+  std::vector<double> data, forward, backward, update, whole;
   BenchStepTimes times;
   StepClock clock;
   model.set_clock(&clock);
   for (int i = 0; i <= options.repeat; ++i) {  // the first warms up
-    const Batch batch = made_up_batch(config, options, step_size(options, i));
+    const auto before = std::chrono::steady_clock::now();
+    const Batch batch = loader != nullptr ? loader->next() : made_up_batch(config, options, step_size(options, i));
+    const double waited = loader != nullptr ? seconds_since_start(before) : 0;
     StepContext context;
     context.iteration = i;
     context.seed = 1;
@@ -131,11 +143,15 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
       clock.clear();
       continue;
     }
+    data.push_back(waited);
     forward.push_back(after_forward);
     backward.push_back(after_backward - after_forward);
     update.push_back(end - after_backward);
-    whole.push_back(end);
+    whole.push_back(waited + end);
+    times.batch = batch.size();
   }
+  times.bf16_units = plan.precision != Precision::f32 && has_bf16_units();
+  times.data = middle(data);
   times.forward = middle(forward);
   times.backward = middle(backward);
   times.optimiser = middle(update);

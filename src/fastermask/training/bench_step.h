@@ -1,4 +1,4 @@
-// What a training step costs, on made-up pictures. Free of LibTorch, for the command line.
+// What a training step costs, on made-up pictures or those of a data set. Free of LibTorch, for the command line.
 #pragma once
 
 #include <string>
@@ -17,6 +17,8 @@ struct BenchStepOptions {
   int repeat = 3;  // steps timed, after one that is not
   bool new_sizes = false;  // each step another size of about that area, in multiples of 32
   bool exact = false;
+  // With these, batches come from the loader as in a training; the sizes and numbers above are not used.
+  std::vector<std::string> datasets;
 };
 
 struct BenchStage {
@@ -28,10 +30,13 @@ struct BenchStage {
 };
 
 struct BenchStepTimes {
-  double forward = 0;  // seconds, medians over the steps
+  double data = 0;  // seconds, medians over the steps: waiting for the loader's threads; 0 for made-up pictures
+  double forward = 0;
   double backward = 0;
   double optimiser = 0;
   double whole = 0;
+  double batch = 0;  // pictures a step
+  bool bf16_units = false;  // of 16-bit precision: on units for it, not by rounding
   double foreground = 0;       // regions an image that took part in the box and mask losses
   double peak_memory_mib = 0;  // of the process
   std::vector<BenchStage> stages;
@@ -41,7 +46,8 @@ struct BenchStepTimes {
   double convolution_flops = 0;
 };
 
-// Steps of the config's model from random weights, with SGD as the config says. Masks are octagons.
+// Steps of the config's model from random weights, with SGD and the precision (AMP) that the config says.
+// Made-up masks are octagons.
 BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions& options);
 
 }  // namespace fastermask

@@ -186,7 +186,7 @@ void TorchGraphExecutor::run_and_release(std::size_t i, std::vector<at::Tensor>&
   values[i] = run_layer(i, values, training);
   if (clock_ != nullptr) count_work(i, values);
   // A norm that was folded into its convolution gives what that gave.
-  if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = round_to_bf16(values[i]);
+  if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = in_16_bits(values[i]);
   if (recorder_ != nullptr && !graph_->layers[i].name.empty()) recorder_->record(graph_->layers[i].name, values[i]);
   for (const int source : graph_->layers[i].inputs) {
     if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i))
@@ -202,7 +202,7 @@ void TorchGraphExecutor::forget_packed() {
 std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, bool training) {
   prepare();
   std::vector<at::Tensor> values(graph_->layers.size()), outputs(graph_->outputs.size());
-  values[0] = precision_ == Precision::half ? round_to_bf16(input) : input;
+  values[0] = precision_ == Precision::half ? in_16_bits(input) : input;
   std::vector<std::string> stages(clock_ == nullptr ? 0 : values.size());  // [layer]
   if (clock_ != nullptr) stages[0] = clock_->current();
   auto segment = segments_.begin();
@@ -222,7 +222,7 @@ std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, boo
     }
     for (std::size_t o = 0; o < outputs.size(); ++o) {
       if (graph_->outputs[o].layer != static_cast<int>(i)) continue;
-      outputs[o] = clock_ == nullptr ? values[i] : clock_->border(values[i], stages[i]);
+      outputs[o] = (clock_ == nullptr ? values[i] : clock_->border(values[i], stages[i])).to(at::kFloat);
     }
   }
   forget_packed();
@@ -279,17 +279,33 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
     if (packed == nullptr) packed = make_winograd_weight(used_weight);
     return winograd_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));
   }
+  if (offsets.defined()) {  // our own kernel, in float32
+    const auto rounded = [this](const at::Tensor& value) {
+      return precision_ == Precision::f32 ? value : round_to_bf16(value.to(at::kFloat));
+    };
+    return deformable_convolution(layer, rounded(input), offsets.to(at::kFloat), rounded(used_weight), bias);
+  }
   used_weight = weight_operand(used_weight);
-  if (offsets.defined()) return deformable_convolution(layer, input_operand(input), offsets, used_weight, bias);
+  if (bias.has_value()) bias = bias_operand(*bias);
   return at::conv2d(input_operand(input), used_weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups);
 }
 
 at::Tensor TorchGraphExecutor::weight_operand(const at::Tensor& weight) const {
-  return precision_ == Precision::f32 ? weight : round_to_bf16(weight);
+  return precision_ == Precision::f32 ? weight : in_16_bits(weight);
+}
+
+// LibTorch wants a bias in the type of its operands; otherwise it is added in float32, to the sum before it is rounded.
+at::Tensor TorchGraphExecutor::bias_operand(const at::Tensor& bias) const {
+  return bf16_tensors_ && bias.is_cpu() ? bias.to(at::kBFloat16) : bias;
+}
+
+at::Tensor TorchGraphExecutor::in_16_bits(const at::Tensor& value) const {
+  return bf16_tensors_ && value.is_cpu() ? value.to(at::kBFloat16) : round_to_bf16(value);
 }
 
 at::Tensor TorchGraphExecutor::input_operand(const at::Tensor& input) const {
-  return precision_ == Precision::autocast ? round_to_bf16(input) : input;  // with `half`, it has 16 bits already
+  if (precision_ == Precision::f32) return input;
+  return precision_ == Precision::autocast || bf16_tensors_ ? in_16_bits(input) : input;  // else it has 16 bits already
 }
 
 at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& input, bool training) const {
@@ -299,10 +315,9 @@ at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& i
     case NormType::group: return at::group_norm(input, layer.norm_groups, weight, bias, layer.norm_epsilon);
     case NormType::sync_batch:
       if (training) {
-        return synchronised_batch_norm(
-            input, weight, bias,
-            {parameter(layer, ".running_mean"), parameter(layer, ".running_var"),
-             again_ ? 0.0 : norm_momentum_, layer.norm_epsilon});
+        return synchronised_batch_norm(input, weight, bias,
+                                       {parameter(layer, ".running_mean"), parameter(layer, ".running_var"),
+                                        again_ ? 0.0 : norm_momentum_, layer.norm_epsilon});
       }
       [[fallthrough]];
     case NormType::batch:
@@ -328,14 +343,15 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
       return convolve(layer, folded_[index], input, values[static_cast<std::size_t>(layer.inputs[1])]);
     case LayerType::deconvolution: {
       const at::Tensor weight = weight_operand(parameter(layer, ".weight"));
-      const at::Tensor& bias = parameter(layer, ".bias");
+      const at::Tensor bias = bias_operand(parameter(layer, ".bias"));
       const at::Tensor operand = input_operand(input);
       if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(operand, weight, bias);
       return at::conv_transpose2d(operand, weight, bias, layer.stride, layer.padding);
     }
     case LayerType::linear:
-      return at::linear(input_operand(input), weight_operand(parameter(layer, ".weight")), parameter(layer, ".bias"));
-    case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input, training);
+      return at::linear(input_operand(input), weight_operand(parameter(layer, ".weight")),
+                        bias_operand(parameter(layer, ".bias")));
+    case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input.to(at::kFloat), training);
     case LayerType::relu: return in_place_[index] ? at::relu_(const_cast<at::Tensor&>(input)) : at::relu(input);
     case LayerType::add: {
       const at::Tensor& other = values[static_cast<std::size_t>(layer.inputs[1])];
@@ -351,9 +367,10 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
     case LayerType::upsample_nearest:
       return at::upsample_nearest2d(input, {input.size(2) * layer.scale, input.size(3) * layer.scale});
     case LayerType::upsample_bilinear:
-      return at::upsample_bilinear2d(input, {input.size(2) * layer.scale, input.size(3) * layer.scale}, false);
+      return at::upsample_bilinear2d(input.to(at::kFloat), {input.size(2) * layer.scale, input.size(3) * layer.scale},
+                                     false);
     case LayerType::flatten: return at::flatten(input, 1);
-    case LayerType::spatial_mean: return input.mean({2, 3});
+    case LayerType::spatial_mean: return input.to(at::kFloat).mean({2, 3});
   }
   fail("executor: layer {} has an unknown type", layer.name);
 }

@@ -34,7 +34,10 @@ class TorchGraphExecutor {
   void set_norm_momentum(double momentum) { norm_momentum_ = momentum; }
 
   // What layers round to 16 bits: nothing unless set.
-  void set_precision(Precision precision) { precision_ = precision; }
+  void set_precision(Precision precision) {
+    precision_ = precision;
+    bf16_tensors_ = precision != Precision::f32 && has_bf16_units();
+  }
 
   // Lets 3x3 convolutions run on our own kernels (winograd_autograd.h): faster, with about five times the rounding
   // error of LibTorch's; off unless set.
@@ -80,6 +83,8 @@ class TorchGraphExecutor {
   // As a convolution or matrix product takes it.
   at::Tensor weight_operand(const at::Tensor& weight) const;
   at::Tensor input_operand(const at::Tensor& input) const;
+  at::Tensor bias_operand(const at::Tensor& bias) const;
+  at::Tensor in_16_bits(const at::Tensor& value) const;
 
   const Graph* graph_;
   const ParameterStore* parameters_;
@@ -91,6 +96,7 @@ class TorchGraphExecutor {
   LayerRecorder* recorder_ = nullptr;
   double norm_momentum_ = 0.1;
   Precision precision_ = Precision::f32;
+  bool bf16_tensors_ = false;  // 16-bit values are bfloat16 tensors, not rounded float32 ones
   bool winograd_ = false;
   bool recompute_ = false;
   bool again_ = false;             // computing a segment again

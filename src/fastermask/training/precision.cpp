@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdlib>
+#include <string>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"
@@ -68,6 +69,15 @@ PrecisionPlan precision_plan(const Config& config) {
                       config.loss_scale_value);
   }
   return plan;
+}
+
+bool has_bf16_units() {
+  if (const char* chosen = std::getenv("FASTERMASK_BF16_UNITS")) return std::string(chosen) == "1";
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;  // processors with AMX have it, too
+#else
+  return false;
+#endif
 }
 
 at::Tensor round_to_bf16(const at::Tensor& tensor) { return RoundToBf16::apply(tensor); }

@@ -1,6 +1,6 @@
 // Mixed precision: where a training rounds to 16 bits, and how it scales its loss. On CPUs, 16 bits are bfloat16. A
-// value is kept as a float32 that bfloat16 can represent, and products are summed in float32: the numbers are those of
-// hardware with bfloat16 units, whether this machine has them or not.
+// processor with bfloat16 units (AVX512-BF16, AMX) computes on bfloat16 tensors. Elsewhere a value is kept as a float32
+// that bfloat16 can represent, and products are summed in float32: the same numbers but for the order of sums.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,10 @@ struct PrecisionPlan {
 // environment variables ALLOW_FP32 and ALLOW_HF32 turn AMP off. Throws ConfigError when both of them are set, or for a
 // LOSS_SCALE_VALUE that is neither a positive number nor "dynamic".
 PrecisionPlan precision_plan(const Config& config);
+
+// Whether LibTorch multiplies bfloat16 tensors on units made for it. FASTERMASK_BF16_UNITS=1 or 0 decides otherwise, to
+// compare: without such units LibTorch's bfloat16 is many times slower than float32.
+bool has_bf16_units();
 
 // The tensor rounded to bfloat16; its gradient is rounded likewise.
 at::Tensor round_to_bf16(const at::Tensor& tensor);
