@@ -8,14 +8,14 @@ std::string_view html_page_style() {
   --page: #f5f6f8; --card: #ffffff; --ink: #1b2230; --soft: #5c6675; --line: #dde1e8; --grid: #e9ecf1;
   --accent: #1f66d1; --good: #16794c; --track: #e4e8ee; --bar: #d3e2f8;
   --c0: #1f66d1; --c1: #d1521f; --c2: #16855b; --c3: #8a3fc0; --c4: #b8860b; --c5: #c2256b; --c6: #0f8a9d;
-  --c7: #6b7280;
+  --c7: #6b7280; --rainbow: 42%;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #12151b; --card: #1b2029; --ink: #e8ebf0; --soft: #a0a9b8; --line: #313846; --grid: #282f3b;
     --accent: #76a9fa; --good: #5fd49b; --track: #2b323f; --bar: #2a436b;
     --c0: #76a9fa; --c1: #ff9565; --c2: #5fd49b; --c3: #c79bf2; --c4: #e6bd4c; --c5: #ff85b5; --c6: #5cd0e0;
-    --c7: #a3abba;
+    --c7: #a3abba; --rainbow: 64%;
   }
 }
 * { box-sizing: border-box; }
@@ -100,6 +100,8 @@ th[aria-sort=ascending] button::after { content: " \2191"; color: var(--accent);
 th[aria-sort=descending] button::after { content: " \2193"; color: var(--accent); }
 td.bar { background-image: linear-gradient(var(--bar), var(--bar)); background-repeat: no-repeat;
   background-position: right; background-size: var(--part) calc(100% - 8px); }
+.small { display: block; width: 120px; height: 36px; margin-left: auto; background: var(--page); }
+.small polyline { fill: none; stroke-width: 1.5; }
 @media (max-width: 520px) {
   .card { padding: 12px; }
   th, td { padding: 6px 7px; }
