@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -51,16 +52,17 @@ nlohmann::json to_json(const std::vector<TaskMetrics>& tasks) {
 
 constexpr std::size_t kPicturesEach = 6;  // of the worst images, and of the best
 
-// OUTPUT/report.html: results, curves, classes, the worst and the best pictures, configuration and environment.
-void write_evaluate_report(const std::string& path, const Config& config, const Dataset& dataset,
+// OUTPUT/report.html of `model`, a file of weights or a package: results, curves, classes, the worst and the best pictures, configuration and environment.
+void write_evaluate_report(const std::string& path, const std::string& model, const Config& config, const Dataset& dataset,
                            const DetectorEvaluation& evaluation, const RankedGallery& pictures) {
   ReportInput input;
-  input.title = fmt::format("Evaluation on {}", dataset.name);
+  const std::filesystem::path weights(model), data(dataset.name.substr(0, dataset.name.find(':')));
+  input.title = fmt::format("Evaluation of {} on {}", weights.filename().string(), data.filename().string());
   input.config_yaml = dump_config(config);
   input.dataset_rows = {{"data set", dataset.name},
                         {"images", fmt::format("{}", dataset.records.size())},
                         {"classes", join(dataset.class_names, ", ")},
-                        {"weights", config.model.weights},
+                        {"model", model},
                         {"seconds an image", fmt::format("{:.3f}", evaluation.seconds_per_image)}};
   for (const TaskMetrics& task : evaluation.metrics) {
     for (const auto& [name, value] : task.metrics) {
@@ -117,7 +119,9 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
     run.on_image = [&](const ImageRecord& record, const Detections& found) { pictures.add(record, found); };
     const DetectorEvaluation evaluation = evaluate_detector(*detector, dataset, config, run);
     if (!run.output_folder.empty()) {
-      write_evaluate_report(join_path(run.output_folder, "report.html"), config, *dataset, evaluation, pictures);
+      write_evaluate_report(join_path(run.output_folder, "report.html"),
+                            options.model.empty() ? config.model.weights : options.model, config, *dataset, evaluation,
+                            pictures);
     }
     document[name] = to_json(evaluation.metrics);
     document[name]["seconds_per_image"] = evaluation.seconds_per_image;

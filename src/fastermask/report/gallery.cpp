@@ -149,8 +149,8 @@ void RankedGallery::add(const ImageRecord& record, const Detections& detections)
     placed->detections = detections;
     if (list.size() > most) list.pop_back();
   };
-  keep(worst_, count_each_, [](const Entry& a, const Entry& b) { return a.quality < b.quality; });
-  keep(best_, 2 * count_each_, [](const Entry& a, const Entry& b) { return a.quality > b.quality; });
+  if (entry.quality < 1) keep(worst_, count_each_, [](const Entry& a, const Entry& b) { return a.quality < b.quality; });
+  if (entry.quality > 0) keep(best_, 2 * count_each_, [](const Entry& a, const Entry& b) { return a.quality > b.quality; });
 }
 
 std::vector<ReportPicture> RankedGallery::pictures() const {

@@ -44,8 +44,8 @@ class RankedGallery {
 
   void add(const ImageRecord& record, const Detections& detections);
 
-  // Draws them as Gallery does: the worst first, from the lowest quality up, then the best, from the highest down. No
-  // image is among both; equal ones go by their place in the data set.
+  // Draws them as Gallery does: the worst first, from the lowest quality up, then the best, from the highest down. A
+  // quality of 1 is no bad one, one of 0 no good one. No image is among both; equal ones go by their place in the set.
   std::vector<ReportPicture> pictures() const;
 
  private:

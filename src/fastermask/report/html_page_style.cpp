@@ -109,12 +109,13 @@ td.bar { background-image: linear-gradient(var(--bar), var(--bar)); background-r
 }
 .rows td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .rows td:first-child { color: var(--soft); width: 34%; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(260px, 100%), 1fr)); gap: 12px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(320px, 100%), 1fr)); gap: 12px; }
 .gallery button { padding: 0; border: 1px solid var(--line); border-radius: 8px; background: var(--page);
   cursor: zoom-in;
   overflow: hidden; text-align: left; display: flex; flex-direction: column; }
 .gallery button:hover { border-color: var(--accent); }
-.gallery img { display: block; width: 100%; height: 220px; object-fit: contain; background: var(--track); }
+.gallery img { display: block; width: 100%; height: auto; max-height: 320px; object-fit: contain;
+  background: var(--track); }
 .gallery span { padding: 7px 10px; font-size: 13px; overflow-wrap: anywhere; }
 dialog { border: 0; padding: 0; width: 100vw; height: 100vh; max-width: none; max-height: none; background: var(--page);
   color: var(--ink); }
