@@ -52,9 +52,11 @@ nlohmann::json to_json(const std::vector<TaskMetrics>& tasks) {
 
 constexpr std::size_t kPicturesEach = 6;  // of the worst images, and of the best
 
-// OUTPUT/report.html of `model`, a file of weights or a package: results, curves, classes, the worst and the best pictures, configuration and environment.
-void write_evaluate_report(const std::string& path, const std::string& model, const Config& config, const Dataset& dataset,
-                           const DetectorEvaluation& evaluation, const RankedGallery& pictures) {
+// OUTPUT/report.html of `model`, a file of weights or a package: results, curves, classes, the worst and the best
+// pictures, configuration and environment.
+void write_evaluate_report(const std::string& path, const std::string& model, const Config& config,
+                           const Dataset& dataset, const DetectorEvaluation& evaluation,
+                           const RankedGallery& pictures) {
   ReportInput input;
   const std::filesystem::path weights(model), data(dataset.name.substr(0, dataset.name.find(':')));
   input.title = fmt::format("Evaluation of {} on {}", weights.filename().string(), data.filename().string());

@@ -117,11 +117,10 @@ void Gallery::add(const ImageRecord& record, const Detections& detections) {
   try {
     const auto shown = std::count_if(detections.scores.begin(), detections.scores.end(),
                                      [&](float score) { return score >= score_threshold_; });
-    pictures_.push_back(
-        draw_pair(*dataset_, record, detections, score_threshold_,
-                  fmt::format("{}: {} annotated (left), {} found with a score of at least {} (right)",
-                              std::filesystem::path(record.file_name).filename().string(), record.annotation_count,
-                              shown, score_threshold_)));
+    pictures_.push_back(draw_pair(*dataset_, record, detections, score_threshold_,
+                                  fmt::format("{}: {} annotated (left), {} found with a score of at least {} (right)",
+                                              std::filesystem::path(record.file_name).filename().string(),
+                                              record.annotation_count, shown, score_threshold_)));
   } catch (const Error& error) {
     log_warning("report", "left out of the gallery: {}", error.what());
   }
@@ -138,8 +137,8 @@ void RankedGallery::add(const ImageRecord& record, const Detections& detections)
   Entry entry;
   entry.quality = 2.0 * found.right / (2 * found.right + found.wrong + found.missed);
   entry.place = place;
-  entry.counts = fmt::format("{} of {} objects found, {} wrong detections", found.right, found.right + found.missed,
-                             found.wrong);
+  entry.counts =
+      fmt::format("{} of {} objects found, {} wrong detections", found.right, found.right + found.missed, found.wrong);
   entry.record = &record;
   // Into a list that is sorted and no longer than `most`.
   const auto keep = [&](std::vector<Entry>& list, std::size_t most, const auto& before) {
@@ -149,8 +148,10 @@ void RankedGallery::add(const ImageRecord& record, const Detections& detections)
     placed->detections = detections;
     if (list.size() > most) list.pop_back();
   };
-  if (entry.quality < 1) keep(worst_, count_each_, [](const Entry& a, const Entry& b) { return a.quality < b.quality; });
-  if (entry.quality > 0) keep(best_, 2 * count_each_, [](const Entry& a, const Entry& b) { return a.quality > b.quality; });
+  if (entry.quality < 1)
+    keep(worst_, count_each_, [](const Entry& a, const Entry& b) { return a.quality < b.quality; });
+  if (entry.quality > 0)
+    keep(best_, 2 * count_each_, [](const Entry& a, const Entry& b) { return a.quality > b.quality; });
 }
 
 std::vector<ReportPicture> RankedGallery::pictures() const {
@@ -168,8 +169,8 @@ std::vector<ReportPicture> RankedGallery::pictures() const {
   for (const Entry& entry : worst_) draw(entry, "worst");
   std::size_t shown = 0;
   for (const Entry& entry : best_) {
-    const bool among_worst = std::any_of(worst_.begin(), worst_.end(),
-                                         [&](const Entry& other) { return other.place == entry.place; });
+    const bool among_worst =
+        std::any_of(worst_.begin(), worst_.end(), [&](const Entry& other) { return other.place == entry.place; });
     if (among_worst || shown == count_each_) continue;
     draw(entry, "best");
     ++shown;

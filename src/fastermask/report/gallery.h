@@ -35,8 +35,8 @@ class Gallery {
 };
 
 // The images in which most went wrong, and those in which most was right: the quality of an image is
-// 2 TP / (2 TP + FP + FN), with detections that score `score_threshold` or more paired with annotations of their class at
-// a box IoU of at least 0.5, the best score first. Images without annotations and detections are left out. Keeps the
+// 2 TP / (2 TP + FP + FN), with detections that score `score_threshold` or more paired with annotations of their class
+// at a box IoU of at least 0.5, the best score first. Images without annotations and detections are left out. Keeps the
 // detections of at most 2 `count_each` images.
 class RankedGallery {
  public:

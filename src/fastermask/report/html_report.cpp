@@ -186,7 +186,8 @@ const char* picture_type(const ReportPicture& picture, std::size_t index) {
 void append_cards(std::string& out, const std::vector<ReportCard>& cards) {
   for (const ReportCard& card : cards) {
     const std::string title = escape_html(card.title);
-    out += fmt::format("<section class=\"card wide\" aria-label=\"{0}\"><div class=\"top\"><h2>{0}</h2></div>\n", title);
+    out +=
+        fmt::format("<section class=\"card wide\" aria-label=\"{0}\"><div class=\"top\"><h2>{0}</h2></div>\n", title);
     out += card.html + "</section>\n";
   }
 }
