@@ -43,6 +43,18 @@ foreach(shell_file "bash;bash-completion/completions/fastermask" "zsh;zsh/site-f
 endforeach()
 add_custom_target(completion ALL DEPENDS ${completion_files})
 
+# The man pages are what the programs say of themselves.
+set(man_programs fastermask-program)
+if(FASTERMASK_TRAINING)
+  list(APPEND man_programs fastermask-train)
+endif()
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/man/fastermask.1
+                   COMMAND ${CMAKE_SOURCE_DIR}/tools/make_man_pages.sh $<TARGET_FILE:fastermask-program>
+                           ${CMAKE_BINARY_DIR}/man
+                   DEPENDS ${man_programs} ${CMAKE_SOURCE_DIR}/tools/make_man_pages.sh VERBATIM)
+add_custom_target(man_pages ALL DEPENDS ${CMAKE_BINARY_DIR}/man/fastermask.1)
+install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
+
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/fastermask COMPONENT program)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program FILES_MATCHING PATTERN "*.md")
 install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)

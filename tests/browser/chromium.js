@@ -41,6 +41,7 @@ async function open_chromium(program, folder) {
 
   const page = {
     errors, send,
+    on: handler => handlers.push(handler),
     async go(url) {
       const loaded = new Promise(resolve => handlers.push(({method}) => {
         if (method === 'Page.loadEventFired') resolve();

@@ -25,5 +25,3 @@ done
 picture="$(ls "$work"/s/images/val/* | head -1)"
 mkdir "$work/files"
 node "$source/tests/browser/serve_page.js" "$(command -v chromium)" "$url" "$picture" "$work/files" ${3:+"$3"}
-# The training's report: its script runs without an error, and it fits every screen.
-node "$source/tests/browser/look.js" "$(command -v chromium)" "file://$work/run/report.html" report "${3:-$work/files}"

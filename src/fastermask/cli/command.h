@@ -37,6 +37,8 @@ const CLI::App* command_below(const CLI::App& app, const std::string& name);
 const CLI::App* training_stub_of(const CLI::App& app, const std::vector<std::string>& words);
 // Becomes fastermask-train, which prints how the words go on. Returns only by throwing.
 void complete_in_training_program(const std::vector<std::string>& words);
+// The same for a man page.
+void print_man_page_in_training_program(const std::vector<std::string>& words);
 
 // fastermask-train
 void add_train_command(CLI::App& app);

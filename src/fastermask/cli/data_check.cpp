@@ -152,7 +152,7 @@ void add_data_check(CLI::App& data) {
   command->add_flag("--json", arguments->json, "print one JSON document");
   command->add_flag("--all{0}", arguments->shown, "show every problem, not only the first five of a kind");
   command->footer(
-      "Every picture is decoded. Exit status 1 when there are errors (warnings alone, or with --fix: 0).\n"
+      "Every picture is decoded.\n"
       "Example: fastermask data check train.json:images val.json:images\n"
       "Example: fastermask data check train.json:images --fix train_repaired.json");
   command->callback([arguments] { run_data_check(*arguments); });

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,11 +12,16 @@
 #include "fastermask/base/file.h"
 #include "fastermask/base/log.h"
 #include "fastermask/base/parallel.h"
+#include "fastermask/base/text.h"
 #include "fastermask/cli/command.h"
 #include "fastermask/cli/overrides.h"
 #include "fastermask/config/load.h"
 #include "fastermask/data/catalog.h"
 #include "fastermask/evaluation/evaluate_detector.h"
+#include "fastermask/report/environment.h"
+#include "fastermask/report/evaluation_page.h"
+#include "fastermask/report/gallery.h"
+#include "fastermask/report/html_report.h"
 #include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/model_package.h"
 
@@ -42,6 +48,35 @@ nlohmann::json to_json(const std::vector<TaskMetrics>& tasks) {
       values[name] = std::isnan(value) ? nlohmann::json() : nlohmann::json(value);
   }
   return json;
+}
+
+constexpr std::size_t kPicturesEach = 6;  // of the worst images, and of the best
+
+// OUTPUT/report.html of `model`, a file of weights or a package: results, curves, classes, the worst and the best
+// pictures, configuration and environment.
+void write_evaluate_report(const std::string& path, const std::string& model, const Config& config,
+                           const Dataset& dataset, const DetectorEvaluation& evaluation,
+                           const RankedGallery& pictures) {
+  ReportInput input;
+  const std::filesystem::path weights(model), data(dataset.name.substr(0, dataset.name.find(':')));
+  input.title = fmt::format("Evaluation of {} on {}", weights.filename().string(), data.filename().string());
+  input.config_yaml = dump_config(config);
+  input.dataset_rows = {{"data set", dataset.name},
+                        {"images", fmt::format("{}", dataset.records.size())},
+                        {"classes", join(dataset.class_names, ", ")},
+                        {"model", model},
+                        {"seconds an image", fmt::format("{:.3f}", evaluation.seconds_per_image)}};
+  for (const TaskMetrics& task : evaluation.metrics) {
+    for (const auto& [name, value] : task.metrics) {
+      // Classes have a table of their own where there is more to say of them.
+      if (evaluation.results.empty() || !starts_with(name, "AP-")) input.evaluation[task.task][name] = value;
+    }
+  }
+  for (const CocoEvalResult& result : evaluation.results) add_evaluation_sections(input, result);
+  input.environment = environment_facts();
+  input.gallery = pictures.pictures();
+  write_html_report(path, input);
+  log_info("evaluation.testing", "The report is {}", path);
 }
 
 int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
@@ -82,7 +117,14 @@ int run_evaluate(const CLI::App& command, const EvaluateOptions& options) {
     if (!options.output.empty()) {
       run.output_folder = config.datasets.test.size() == 1 ? options.output : join_path(options.output, dataset->name);
     }
+    RankedGallery pictures(dataset, run.output_folder.empty() ? 0 : kPicturesEach);
+    run.on_image = [&](const ImageRecord& record, const Detections& found) { pictures.add(record, found); };
     const DetectorEvaluation evaluation = evaluate_detector(*detector, dataset, config, run);
+    if (!run.output_folder.empty()) {
+      write_evaluate_report(join_path(run.output_folder, "report.html"),
+                            options.model.empty() ? config.model.weights : options.model, config, *dataset, evaluation,
+                            pictures);
+    }
     document[name] = to_json(evaluation.metrics);
     document[name]["seconds_per_image"] = evaluation.seconds_per_image;
     for (const std::string& miss : check_expected_results(config, evaluation.metrics)) {
@@ -106,7 +148,7 @@ void add_evaluate_command(CLI::App& app) {
                       "data set, or ANNOTATIONS.json:IMAGE_FOLDER; otherwise DATASETS.TEST");
   command->add_option("--precision", options->precision, "f32 (default), or bf16: weights rounded to 16 bits")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
-  command->add_option("--output", options->output, "folder for coco_instances_results.json");
+  command->add_option("--output", options->output, "folder for coco_instances_results.json and report.html");
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
   command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");
   command->add_flag("--json", options->json, "print the metrics as one JSON document");

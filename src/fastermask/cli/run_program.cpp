@@ -13,6 +13,7 @@
 #include "fastermask/base/text.h"
 #include "fastermask/cli/command.h"
 #include "fastermask/cli/completion.h"
+#include "fastermask/cli/help.h"
 
 namespace fastermask::cli {
 namespace {
@@ -95,6 +96,21 @@ int print_completions(const CLI::App& app, const std::vector<std::string>& words
   }
 }
 
+// The man page of a command, again asked of the program that has it.
+int print_man_page(const CLI::App& app, std::vector<std::string> words) {
+  try {
+    words.emplace_back();
+    const CLI::App* stub = training_stub_of(app, words);
+    words.pop_back();
+    if (stub != nullptr) print_man_page_in_training_program(words);
+    std::cout << man_page(app, words);
+    return std::cout.flush() ? 0 : kFailed;
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return kFailed;
+  }
+}
+
 }  // namespace
 
 int run_program(const std::string& name, const std::string& description, const std::vector<AddCommand>& commands,
@@ -105,8 +121,10 @@ int run_program(const std::string& name, const std::string& description, const s
   CLI::App app(description, name);
   app.set_version_flag("--version", name + " " FASTERMASK_VERSION);
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  app.option_defaults()->always_capture_default();
   for (const AddCommand& add : commands) add(app);
+  arrange_help(app);
+  if (argc > 1 && std::string(argv[1]) == kManCommand) return print_man_page(app, {argv + 2, argv + argc});
   if (argc > 1 && std::string(argv[1]) == kCompleteCommand) return print_completions(app, {argv + 2, argv + argc});
   const int status = run_guarded(app, argc, argv, name);
   std::cout.flush();

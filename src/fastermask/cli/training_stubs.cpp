@@ -13,6 +13,7 @@
 #include "fastermask/cli/bench.h"
 #include "fastermask/cli/command.h"
 #include "fastermask/cli/completion.h"
+#include "fastermask/cli/help.h"
 
 namespace fastermask::cli {
 namespace {
@@ -64,6 +65,10 @@ const CLI::App* training_stub_of(const CLI::App& app, const std::vector<std::str
 
 void complete_in_training_program(const std::vector<std::string>& words) {
   start_training_program({kCompleteCommand}, words);
+}
+
+void print_man_page_in_training_program(const std::vector<std::string>& words) {
+  start_training_program({kManCommand}, words);
 }
 
 void add_training_stubs(CLI::App& app) {

@@ -140,6 +140,7 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
   if (share.gather) share.gather(pieces, [&](std::string_view bytes) { take(detections_of_bytes(bytes)); });
   if (share.rank > 0) return result;
   result.metrics = evaluator ? evaluator->finish() : proposal_evaluator->finish();
+  if (evaluator) result.results = evaluator->results();
   return result;
 }
 

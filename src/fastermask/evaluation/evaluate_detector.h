@@ -10,6 +10,7 @@
 
 #include "fastermask/config/config.h"
 #include "fastermask/data/dataset.h"
+#include "fastermask/evaluation/coco_eval.h"
 #include "fastermask/evaluation/summary.h"
 #include "fastermask/runtime/detector.h"
 
@@ -36,6 +37,7 @@ struct EvaluateDetectorOptions {
 
 struct DetectorEvaluation {
   std::vector<TaskMetrics> metrics;
+  std::vector<CocoEvalResult> results;  // in full, one a task; empty where COCO's evaluation is not what was done
   double seconds_per_image = 0;  // detection alone, the first five images left out as the reference does
 };
 

@@ -79,7 +79,8 @@ function smoothed(values, weight) {
 }
 
 // Draws `lines` = [{name, values, color, hidden, main, dash}] over the iterations `x` into host.
-// options: name (for storage), unit, from_zero, ceiling, range (of the iterations; otherwise from first to last).
+// options: name (for storage), unit, from_zero, ceiling, range (of the iterations; otherwise from first to last), x_name
+// (what x is, where it is not iterations).
 function make_chart(host, x, lines, options) {
   const svg = draw(host, 'svg', {tabindex: 0, role: 'img'});
   const tip = make('div', {className: 'tip', hidden: true});
@@ -88,7 +89,8 @@ function make_chart(host, x, lines, options) {
   host.append(tip);
   host.after(legend);
   host.parentElement.querySelector('.tools').prepend(reset);
-  svg.setAttribute('aria-label', host.parentElement.getAttribute('aria-label') + ' over iterations. Arrow keys read ' +
+  const x_name = options.x_name || 'iteration';
+  svg.setAttribute('aria-label', `${host.parentElement.getAttribute('aria-label')} over ${x_name}. Arrow keys read ` +
     'values, plus and minus zoom, Escape resets.');
   const full = options.range || [x[0], x[x.length - 1]];
   if (full[0] === full[1]) { full[0] -= 1; full[1] += 1; }
@@ -191,7 +193,7 @@ function make_chart(host, x, lines, options) {
     if (tip.hidden) return;
     draw(frame.over, 'line', {class: 'cursor', x1: p, x2: p, y1: frame.top, y2: frame.bottom});
     const rows = shown().filter(line => line.values[i] !== null);
-    tip.replaceChildren(make('div', {textContent: 'iteration ' + x[i]}));
+    tip.replaceChildren(make('div', {textContent: x_name + ' ' + x[i]}));
     for (const line of rows) {
       const dot = make('span', {className: 'dot'});
       dot.style.background = line.color;

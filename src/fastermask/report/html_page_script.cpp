@@ -154,6 +154,53 @@ function draw_precision() {
   });
 }
 
+// Curves over something else: a section each, before the results. From blue for the first line to red for the last.
+function draw_charts() {
+  data.charts.forEach((chart, number) => {
+    const plot = make('div', {className: 'plot tall'});
+    const card = make('section', {className: 'card wide', id: 'chart' + number}, make('div', {className: 'top'},
+      make('h2', {textContent: chart.title}), make('div', {className: 'tools'})), plot);
+    card.setAttribute('aria-label', chart.title);
+    $('results').before(card);
+    const hue = i => 220 * (1 - i / Math.max(1, chart.lines.length - 1));
+    add_chart(card.id, chart.x, chart.lines.map((line, i) => ({...line, color: `hsl(${hue(i)} 70% var(--rainbow))`})),
+      {from_zero: true, ceiling: 100, unit: ' %', x_name: chart.x_name});
+  });
+}
+
+// Sections that were written in full; their tables learn to sort.
+function place_cards() {
+  [...$('cards').children].forEach(card => $('gallery-card').before(card));
+  document.querySelectorAll('table.sortable').forEach(sort_by_heads);
+}
+
+function sort_by_heads(table) {
+  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+  const key = (row, column) => {
+    const text = row.cells[column].dataset.value || row.cells[column].textContent;
+    return text !== '' && !isNaN(text) ? +text : text;
+  };
+  const number = value => typeof value === 'number';
+  heads.forEach((head, column) => {
+    if (head.classList.contains('fixed')) return;
+    const button = make('button', {type: 'button', textContent: head.textContent});
+    head.replaceChildren(button);
+    button.addEventListener('click', () => {
+      const before = head.getAttribute('aria-sort');
+      const first = [...body.rows].some(row => number(key(row, column))) ? 'descending' : 'ascending';
+      const order = !before || before === 'none' ? first : before === 'ascending' ? 'descending' : 'ascending';
+      const sign = order === 'ascending' ? 1 : -1;
+      const compare = (a, b) => {
+        const p = key(a, column), q = key(b, column);
+        if (number(p) && number(q)) return sign * (p - q);
+        return number(p) !== number(q) ? number(q) - number(p) : sign * String(p).localeCompare(String(q));
+      };
+      heads.forEach(other => other.setAttribute('aria-sort', other === head ? order : 'none'));
+      body.append(...[...body.rows].sort(compare));
+    });
+  });
+}
+
 function value_cell(value) {
   const cell = make('td', {textContent: percent(value)});
   if (typeof value !== 'number') return cell;
@@ -278,8 +325,10 @@ fill_header();
 fill_tiles();
 draw_training();
 draw_precision();
+draw_charts();
 fill_results();
 fill_classes();
+place_cards();
 fill_galleries();
 fill_rows('dataset', data.dataset);
 fill_rows('environment', data.environment);

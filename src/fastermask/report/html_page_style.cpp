@@ -8,14 +8,14 @@ std::string_view html_page_style() {
   --page: #f5f6f8; --card: #ffffff; --ink: #1b2230; --soft: #5c6675; --line: #dde1e8; --grid: #e9ecf1;
   --accent: #1f66d1; --good: #16794c; --track: #e4e8ee; --bar: #d3e2f8;
   --c0: #1f66d1; --c1: #d1521f; --c2: #16855b; --c3: #8a3fc0; --c4: #b8860b; --c5: #c2256b; --c6: #0f8a9d;
-  --c7: #6b7280;
+  --c7: #6b7280; --rainbow: 42%;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #12151b; --card: #1b2029; --ink: #e8ebf0; --soft: #a0a9b8; --line: #313846; --grid: #282f3b;
     --accent: #76a9fa; --good: #5fd49b; --track: #2b323f; --bar: #2a436b;
     --c0: #76a9fa; --c1: #ff9565; --c2: #5fd49b; --c3: #c79bf2; --c4: #e6bd4c; --c5: #ff85b5; --c6: #5cd0e0;
-    --c7: #a3abba;
+    --c7: #a3abba; --rainbow: 64%;
   }
 }
 * { box-sizing: border-box; }
@@ -100,6 +100,8 @@ th[aria-sort=ascending] button::after { content: " \2191"; color: var(--accent);
 th[aria-sort=descending] button::after { content: " \2193"; color: var(--accent); }
 td.bar { background-image: linear-gradient(var(--bar), var(--bar)); background-repeat: no-repeat;
   background-position: right; background-size: var(--part) calc(100% - 8px); }
+.small { display: block; width: 120px; height: 36px; margin-left: auto; background: var(--page); }
+.small polyline { fill: none; stroke-width: 1.5; }
 @media (max-width: 520px) {
   .card { padding: 12px; }
   th, td { padding: 6px 7px; }
@@ -107,12 +109,13 @@ td.bar { background-image: linear-gradient(var(--bar), var(--bar)); background-r
 }
 .rows td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .rows td:first-child { color: var(--soft); width: 34%; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(260px, 100%), 1fr)); gap: 12px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(320px, 100%), 1fr)); gap: 12px; }
 .gallery button { padding: 0; border: 1px solid var(--line); border-radius: 8px; background: var(--page);
   cursor: zoom-in;
   overflow: hidden; text-align: left; display: flex; flex-direction: column; }
 .gallery button:hover { border-color: var(--accent); }
-.gallery img { display: block; width: 100%; height: 220px; object-fit: contain; background: var(--track); }
+.gallery img { display: block; width: 100%; height: auto; max-height: 320px; object-fit: contain;
+  background: var(--track); }
 .gallery span { padding: 7px 10px; font-size: 13px; overflow-wrap: anywhere; }
 dialog { border: 0; padding: 0; width: 100vw; height: 100vh; max-width: none; max-height: none; background: var(--page);
   color: var(--ink); }

@@ -115,6 +115,31 @@ void append_evaluation_json(std::string& out, const ReportInput& input) {
   out += ']';
 }
 
+// [{"title": "...", "x_name": "...", "x": [0, 1, ...], "lines": [{"name": "IoU 0.50", "values": [...]}]}]
+void append_charts_json(std::string& out, const std::vector<ReportChart>& charts) {
+  out += '[';
+  for (const ReportChart& chart : charts) {
+    if (&chart != &charts.front()) out += ',';
+    out += "{\"title\":";
+    append_json_string(out, chart.title);
+    out += ",\"x_name\":";
+    append_json_string(out, chart.x_name);
+    out += ",\"x\":";
+    append_json_array(out, chart.x, false);
+    out += ",\"lines\":[";
+    for (const auto& line : chart.lines) {
+      if (&line != &chart.lines.front()) out += ',';
+      out += "{\"name\":";
+      append_json_string(out, line.first);
+      out += ",\"values\":";
+      append_json_array(out, line.second, false);
+      out += '}';
+    }
+    out += "]}";
+  }
+  out += ']';
+}
+
 std::string report_data_json(const ReportInput& input) {
   MetricsHistory history;
   if (!input.metrics_json_path.empty() && is_file(input.metrics_json_path)) {
@@ -130,6 +155,8 @@ std::string report_data_json(const ReportInput& input) {
   append_table_json(out, history.evaluation);
   out += ",\"evaluation\":";
   append_evaluation_json(out, input);
+  out += ",\"charts\":";
+  append_charts_json(out, input.charts);
   out += ",\"dataset\":";
   append_rows_json(out, input.dataset_rows);
   out += ",\"environment\":";
@@ -156,6 +183,15 @@ const char* picture_type(const ReportPicture& picture, std::size_t index) {
                   bytes.size());
 }
 
+void append_cards(std::string& out, const std::vector<ReportCard>& cards) {
+  for (const ReportCard& card : cards) {
+    const std::string title = escape_html(card.title);
+    out +=
+        fmt::format("<section class=\"card wide\" aria-label=\"{0}\"><div class=\"top\"><h2>{0}</h2></div>\n", title);
+    out += card.html + "</section>\n";
+  }
+}
+
 void append_pictures(std::string& out, const std::vector<ReportPicture>& gallery) {
   for (std::size_t i = 0; i < gallery.size(); ++i) {
     out += fmt::format("<img alt=\"\" src=\"data:{};base64,", picture_type(gallery[i], i));
@@ -176,7 +212,9 @@ std::string make_html_report(const ReportInput& input) {
   page += html_page_style();
   page += "</style>\n</head>\n<body>\n";
   page += html_page_body();
-  page += "<div id=\"pictures\" hidden>\n";
+  page += "<div id=\"cards\" hidden>\n";
+  append_cards(page, input.cards);
+  page += "</div>\n<div id=\"pictures\" hidden>\n";
   append_pictures(page, input.gallery);
   append_pictures(page, input.over_time);
   page += "</div>\n";

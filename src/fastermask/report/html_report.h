@@ -1,4 +1,4 @@
-// The HTML report of a training run: one self-contained page with the results, the curves, a gallery of pictures and
+// The HTML report of a training run or an evaluation: one self-contained page with the results, the curves, a gallery of pictures and
 // the configuration. It opens from the disk, needs no network, and can be rewritten while the training goes on.
 #pragma once
 
@@ -14,6 +14,21 @@ namespace fastermask {
 struct ReportPicture {
   std::string caption;
   std::string bytes;  // the whole PNG or JPEG file; which of the two is told from its first bytes
+};
+
+// Curves over something else than iterations; drawn by the page, to be zoomed and read.
+struct ReportChart {
+  std::string title;
+  std::string x_name;  // "recall in percent"
+  std::vector<double> x;  // rising
+  std::vector<std::pair<std::string, std::vector<double>>> lines;  // (name, [x.size()] values in [0, 100]), in order
+};
+
+// A section of the page. `html` is this layer's own: the page takes it as it is. Tables of class "sortable" sort by a
+// click on a head; a cell's data-value counts where it has one.
+struct ReportCard {
+  std::string title;  // text
+  std::string html;
 };
 
 // What the page shows. Every string is untrusted (a class name may hold "</script>"): none is read as HTML.
@@ -32,6 +47,9 @@ struct ReportInput {
 
   // task ("bbox", "segm", "keypoints") -> metric ("AP", "AP50", "AP-<class>") -> value in percent; NaN: not defined.
   std::map<std::string, std::map<std::string, double>> evaluation;
+
+  std::vector<ReportChart> charts;
+  std::vector<ReportCard> cards;
 
   std::vector<ReportPicture> gallery;
   std::vector<ReportPicture> over_time;  // the same few pictures at one evaluation after the other

@@ -19,8 +19,9 @@ struct EvaluationRecord {
   std::vector<TaskMetrics> metrics;  // of the newest evaluation
   std::map<std::string, double>
       validation_losses;                 // "validation_loss", "validation_loss_cls", ...; empty unless wanted
-  std::vector<ReportPicture> gallery;    // some images of the first test set with what was found in them
-  std::vector<ReportPicture> over_time;  // the first two of them at some evaluations, from the first on
+  std::vector<ReportPicture> gallery;    // the worst and the best images of the first test set
+  std::vector<ReportPicture> fixed;      // two images of it, the same at every evaluation
+  std::vector<ReportPicture> over_time;  // those two at some evaluations, from the first on
   std::function<void()> evaluated;       // called when there are new metrics; may be empty
 };
 
@@ -45,10 +46,10 @@ std::unique_ptr<TrainerHook> make_writer_hook(std::shared_ptr<EvaluationRecord> 
 std::unique_ptr<TrainerHook> make_speed_hook();
 
 // Evaluates the model on every data set of DATASETS.TEST; files go to OUTPUT_DIR/inference (with several data sets, a
-// folder each below it). `gallery`, when given, receives pictures of the first set. Runs as `fastermask evaluate` does,
+// folder each below it). `pictures`, when given, receives `gallery` and `fixed` of the first set. Runs as `fastermask evaluate` does,
 // not on LibTorch; `exact` as in its --exact. With several processes all must call it: each looks at its share of the
 // pictures, and rank 0 returns the metrics.
 std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcnn& model,
-                                        std::vector<ReportPicture>* gallery = nullptr, bool exact = false);
+                                        EvaluationRecord* pictures = nullptr, bool exact = false);
 
 }  // namespace fastermask

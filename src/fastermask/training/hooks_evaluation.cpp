@@ -21,7 +21,7 @@
 namespace fastermask {
 namespace {
 
-constexpr std::size_t kGalleryPictures = 12;
+constexpr std::size_t kGalleryPictures = 6;  // of the worst images, and of the best
 constexpr std::size_t kPicturesOverTime = 2;
 constexpr std::size_t kEvaluationsShown = 8;  // of those pictures; the report stays one file of a few megabytes
 constexpr const char* kEvaluation = "engine.hooks";
@@ -116,7 +116,7 @@ class EvaluationHook : public TrainerHook {
 
   void evaluate_here(Trainer& trainer) {
     const EmaScope averaged(trainer.ema());
-    last_->metrics = evaluate_model(trainer.config(), trainer.model(), &last_->gallery, trainer.exact());
+    last_->metrics = evaluate_model(trainer.config(), trainer.model(), last_.get(), trainer.exact());
     if (trainer.config().test.validation_loss) {
       last_->validation_losses = validation_losses(trainer.config(), trainer.model());
       for (const auto& [name, value] : last_->validation_losses) log_info(kEvaluation, "{}: {:.4f}", name, value);
@@ -131,7 +131,7 @@ class EvaluationHook : public TrainerHook {
   // earlier goes, but never the first.
   void keep_pictures() {
     std::vector<ReportPicture>& shown = last_->over_time;
-    const std::size_t each = std::min(kPicturesOverTime, last_->gallery.size());
+    const std::size_t each = last_->fixed.size();
     if (each == 0) return;
     if (shown.size() >= kEvaluationsShown * each) {
       std::vector<ReportPicture> kept;
@@ -141,7 +141,7 @@ class EvaluationHook : public TrainerHook {
       shown = std::move(kept);
     }
     for (std::size_t i = 0; i < each; ++i) {
-      const ReportPicture& picture = last_->gallery[i];
+      const ReportPicture& picture = last_->fixed[i];
       shown.push_back({fmt::format("after {} iterations: {}", evaluated_at_, picture.caption), picture.bytes});
     }
   }
@@ -190,7 +190,7 @@ class EvaluationHook : public TrainerHook {
 }  // namespace
 
 std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcnn& model,
-                                        std::vector<ReportPicture>* gallery, bool exact) {
+                                        EvaluationRecord* pictures, bool exact) {
   std::vector<TaskMetrics> all;
   const CompiledWeights weights = compile_weights(model.network(), model.parameters().state(), {!exact});
   Detector detector(std::make_shared<CpuExecutor>(build_network(config), weights), config);
@@ -206,10 +206,18 @@ std::vector<TaskMetrics> evaluate_model(const Config& config, const TrainableRcn
     options.output_folder = join_path(config.output_dir, "inference");
     if (config.datasets.test.size() > 1)
       options.output_folder = join_path(options.output_folder, fmt::format("{}", all.size()));
-    Gallery pictures(dataset, gallery != nullptr && all.empty() ? kGalleryPictures : 0);
-    options.on_image = [&](const ImageRecord& record, const Detections& found) { pictures.add(record, found); };
+    const bool drawn = pictures != nullptr && all.empty();
+    RankedGallery ranked(dataset, drawn ? kGalleryPictures : 0);
+    Gallery fixed(dataset, drawn ? kPicturesOverTime : 0);
+    options.on_image = [&](const ImageRecord& record, const Detections& found) {
+      ranked.add(record, found);
+      fixed.add(record, found);
+    };
     const DetectorEvaluation evaluation = evaluate_detector(detector, dataset, config, options);
-    if (gallery != nullptr && all.empty()) *gallery = pictures.pictures();
+    if (drawn) {
+      pictures->gallery = ranked.pictures();
+      pictures->fixed = fixed.pictures();
+    }
     for (TaskMetrics metrics : evaluation.metrics) {
       if (config.datasets.test.size() > 1) metrics.task = name + "/" + metrics.task;
       all.push_back(std::move(metrics));

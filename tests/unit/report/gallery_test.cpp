@@ -113,6 +113,36 @@ TEST_F(GalleryTest, LeavesOutPicturesThatAreGone) {
   EXPECT_EQ(gallery.pictures().size(), 1U);
 }
 
+// Image 1 has an object at (10, 10)-(30, 30); the others have none.
+TEST_F(GalleryTest, RanksTheWorstAndTheBestImages) {
+  RankedGallery gallery(dataset_, 2);
+  Detections right = one_detection(0.9f), nothing;
+  right.boxes = {{11, 10, 31, 30}};
+  nothing.image_size = kSize;
+  gallery.add(dataset_->records[0], right);                // quality 1
+  gallery.add(dataset_->records[1], one_detection(0.9f));  // 0: one wrong
+  gallery.add(dataset_->records[2], nothing);              // nothing to find, nothing found: left out
+  gallery.add(dataset_->records[3], one_detection(0.3f));  // the same: too weak to count
+  gallery.add(dataset_->records[4], one_detection(0.9f));
+  gallery.add(dataset_->records[5], one_detection(0.9f));
+  const std::vector<ReportPicture> pictures = gallery.pictures();
+  ASSERT_EQ(pictures.size(), 3U);
+  EXPECT_THAT(pictures[0].caption, HasSubstr("worst: 2.png: 0 of 0 objects found, 1 wrong detections"));
+  EXPECT_THAT(pictures[1].caption, HasSubstr("worst: 5.png"));
+  EXPECT_THAT(pictures[2].caption, HasSubstr("best: 1.png: 1 of 1 objects found, 0 wrong detections"));
+}
+
+TEST_F(GalleryTest, ShowsNoImageAsWorstAndBest) {
+  RankedGallery gallery(dataset_, 3);
+  Detections other_class = one_detection(0.9f);
+  other_class.boxes = {{10, 10, 30, 30}};
+  other_class.classes = {1};
+  gallery.add(dataset_->records[0], other_class);
+  const std::vector<ReportPicture> pictures = gallery.pictures();
+  ASSERT_EQ(pictures.size(), 1U);
+  EXPECT_THAT(pictures[0].caption, HasSubstr("worst: 1.png: 0 of 1 objects found, 1 wrong detections"));
+}
+
 TEST(Environment, NamesProgramMachineAndLibraries) {
   std::string names;
   for (const auto& [name, value] : environment_facts()) {

@@ -102,6 +102,16 @@ TEST_F(HtmlReport, HoldsResultsRowsConfigurationAndProgress) {
   EXPECT_EQ(data["total"], 90000);
 }
 
+TEST_F(HtmlReport, HoldsChartsAsDataAndSectionsAsTheyAre) {
+  ReportInput input;
+  input.charts = {{"a < b", "recall in percent", {0, 50, 100}, {{"IoU 0.50", {100, 75.5, 0}}}}};
+  input.cards = {{"x & y", "<p>text</p>"}};
+  const std::string page = make_html_report(input);
+  EXPECT_EQ(embedded_report_data(page)["charts"], nlohmann::json::parse(R"([{"title": "a < b",
+    "x_name": "recall in percent", "x": [0, 50, 100], "lines": [{"name": "IoU 0.50", "values": [100, 75.5, 0]}]}])"));
+  EXPECT_THAT(page, HasSubstr("<h2>x &amp; y</h2></div>\n<p>text</p></section>"));
+}
+
 TEST_F(HtmlReport, KeepsHostileStringsInsideTheData) {
   const std::string hostile = "AP-</script><script>alert('x')</script><!-- \"&amp;\" \xE2\x80\xA8 \\";
   ReportInput input;
