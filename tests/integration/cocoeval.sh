@@ -114,7 +114,7 @@ expect 1 "ground truth: none.json: cannot open: No such file or directory" "$fm"
 expect 2 "did you mean 'segm'?" "$fm" cocoeval --gt gt.json --dt boxes.json --task seg
 expect 2 "--max-dets must be three rising numbers" "$fm" cocoeval --gt gt.json --dt boxes.json --max-dets 10
 expect 2 "--gt is required" "$fm" cocoeval --dt boxes.json
-expect 0 "Example: fastermask cocoeval" "$fm" cocoeval --help
+expect 0 "fastermask cocoeval --gt" "$fm" cocoeval --help
 
 [ "$failures" -eq 0 ] && echo "cocoeval: all as expected"
 exit "$((failures > 0))"
