@@ -1,0 +1,26 @@
+// Packs weights for the integer product and chooses its compiled copies.
+#include "fastermask/kernels/integer_product.h"
+
+#include <algorithm>
+
+#include "fastermask/base/error.h"
+
+namespace fastermask {
+
+void pack_integer_panel(const std::int8_t* weight, int columns, int depth, std::int8_t* panel) {
+  FASTERMASK_CHECK(columns >= 0 && columns <= kIntegerPanelWidth, "integer product: a panel of {} columns", columns);
+  std::fill_n(panel, integer_panel_bytes(depth), std::int8_t{0});
+  for (int n = 0; n < columns; ++n) {
+    for (int k = 0; k < depth; ++k) {
+      const std::int8_t value = weight[static_cast<std::ptrdiff_t>(n) * depth + k];
+      FASTERMASK_CHECK(value >= -kIntegerWeightMax && value <= kIntegerWeightMax,
+                       "integer product: weight {} is not within -{} .. {}", int{value}, kIntegerWeightMax,
+                       kIntegerWeightMax);
+      panel[(static_cast<std::ptrdiff_t>(k / 4) * kIntegerPanelWidth + n) * 4 + k % 4] = value;
+    }
+  }
+}
+
+IntegerProductFunction integer_product(Isa isa) { return FASTERMASK_PICK_COPY(multiply_integer_panel, isa); }
+
+}  // namespace fastermask
