@@ -21,6 +21,8 @@ void pack_integer_panel(const std::int8_t* weight, int columns, int depth, std::
   }
 }
 
-IntegerProductFunction integer_product(Isa isa) { return FASTERMASK_PICK_COPY(multiply_integer_panel, isa); }
+IntegerOps integer_ops(Isa isa) {
+  return {FASTERMASK_PICK_COPY(multiply_integer_panel, isa), FASTERMASK_PICK_COPY(quantise, isa)};
+}
 
 }  // namespace fastermask

@@ -1,5 +1,6 @@
 // The matrix product of int8 inference: rows of unsigned activations times a panel of signed weights, exact sums of 32
-// bits. Compiled once per instruction set; every copy gives the same numbers.
+// bits, then scale, bias, residual and relu while they are in registers, and the result as float32, as 7 bits, or both.
+// Compiled once per instruction set; the sums are the same in every copy.
 //   M rows   K depth   N columns
 #pragma once
 
@@ -15,17 +16,40 @@ namespace fastermask {
 constexpr int kIntegerActivationMax = 127;
 constexpr int kIntegerWeightMax = 63;
 constexpr int kIntegerPanelWidth = 16;  // columns of a panel
-constexpr int kIntegerDepthStep = 8;    // K comes in multiples of this, zeros behind the last
+constexpr int kIntegerDepthStep = 8;    // depth comes in multiples of this, zeros behind the last weight
 
-// c[r][n] = sum over k of a[r][k] * b[k][n], for r < rows, n < kIntegerPanelWidth.
+// How float32 becomes 7 bits: q = value / scale + zero, rounded to the nearest, kept in 0..127.
+struct ActivationRange {
+  float scale = 1;
+  int zero = 0;  // what 0.0 becomes, exactly
+};
+
+// value[r][n] = sum over p, k of a[r][p][k] * b[p][k][n], for r < rows, n < columns.
 struct IntegerProduct {
   const std::uint8_t* a = nullptr;  // row r begins at a + r * a_stride
   std::ptrdiff_t a_stride = 0;
-  const std::int8_t* panel = nullptr;  // [K / 4, kIntegerPanelWidth, 4], 32-byte aligned
-  std::int32_t* c = nullptr;           // row r begins at c + r * c_stride
+  const std::int8_t* panel = nullptr;  // [parts, depth / 4, kIntegerPanelWidth, 4], 32-byte aligned
+  int rows = 0;                        // M
+  int depth = 0;                       // of a part, a multiple of kIntegerDepthStep: K = parts * depth
+  int parts = 1;                       // part p of a row begins p * part_stride further on
+  std::ptrdiff_t part_stride = 0;
+  int columns = 0;  // N, at most kIntegerPanelWidth
+
+  const std::int32_t* sums_before = nullptr;  // [rows, kIntegerPanelWidth], where sums start; null: at 0
+  std::int32_t* sums = nullptr;               // [rows, kIntegerPanelWidth]: laid down here, and nothing of what follows
+
+  const float* scale = nullptr;  // [kIntegerPanelWidth] value = sum * scale + bias
+  const float* bias = nullptr;   // [kIntegerPanelWidth]
+  const float* residual = nullptr;  // added: row r takes residual + ((r + residual_phase) >> residual_shift) * stride
+  std::ptrdiff_t residual_stride = 0;
+  int residual_shift = 0;  // 1: each residual row serves two rows (an upsampling by 2)
+  int residual_phase = 0;
+  bool relu = false;
+  float* c = nullptr;  // value as float32, row r at c + r * c_stride; null: not wanted
   std::ptrdiff_t c_stride = 0;
-  int rows = 0;
-  int depth = 0;  // K
+  std::uint8_t* q = nullptr;  // value in `range`, row r at q + r * q_stride; null: not wanted
+  std::ptrdiff_t q_stride = 0;
+  ActivationRange range;
 };
 
 // Bytes of a panel of `depth` rows of weights.
@@ -38,11 +62,18 @@ constexpr std::size_t integer_panel_bytes(int depth) {
 // weight outside -kIntegerWeightMax..kIntegerWeightMax.
 void pack_integer_panel(const std::int8_t* weight, int columns, int depth, std::int8_t* panel);
 
-FASTERMASK_DECLARE_COPIES(void multiply_integer_panel(const IntegerProduct& product);)
+FASTERMASK_DECLARE_COPIES(
+    void multiply_integer_panel(const IntegerProduct& product);
 
-using IntegerProductFunction = decltype(&generic::multiply_integer_panel);
+    // out[i] = values[i] in `range`; NaN becomes 0.
+    void quantise(const float* values, std::ptrdiff_t count, const ActivationRange& range, std::uint8_t* out);)
 
-// The copy for an instruction set (which the processor must have).
-IntegerProductFunction integer_product(Isa isa);
+struct IntegerOps {
+  decltype(&generic::multiply_integer_panel) multiply_panel;
+  decltype(&generic::quantise) quantise;
+};
+
+// The copies for an instruction set (which the processor must have).
+IntegerOps integer_ops(Isa isa);
 
 }  // namespace fastermask

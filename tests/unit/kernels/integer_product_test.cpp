@@ -46,11 +46,10 @@ void compare_integer_product(int rows, int columns, int depth, bool extreme) {
     product.a = a.data();
     product.a_stride = padded;
     product.panel = panel.front().bytes;
-    product.c = c.data();
-    product.c_stride = kIntegerPanelWidth;
+    product.sums = c.data();
     product.rows = rows;
     product.depth = padded;
-    integer_product(isa)(product);
+    integer_ops(isa).multiply_panel(product);
     for (int r = 0; r < rows; ++r) {
       for (int n = 0; n < kIntegerPanelWidth; ++n) {
         std::int32_t expected = 0;

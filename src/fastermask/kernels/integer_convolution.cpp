@@ -1,0 +1,243 @@
+#include "fastermask/kernels/integer_convolution.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "fastermask/base/error.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/kernels/convolution_blocks.h"
+
+namespace fastermask {
+namespace {
+
+static_assert(kIntegerPanelWidth == kPanelWidth);
+
+// Deeper sums are cut, so that a panel of weights and some rows stay in the second-level cache.
+constexpr int kMaxIntegerDepth = 4096;
+
+int rounded_depth(int depth) { return (depth + kIntegerDepthStep - 1) / kIntegerDepthStep * kIntegerDepthStep; }
+
+}  // namespace
+
+std::size_t integer_map_bytes(int batch, int height, int width, int channels, int border) {
+  return static_cast<std::size_t>(batch) * static_cast<std::size_t>(height + 2 * border) *
+             static_cast<std::size_t>(width + 2 * border) * static_cast<std::size_t>(channels) +
+         kIntegerSlack;
+}
+
+void fill_border(int batch, int height, int width, int channels, const IntegerMap& map) {
+  if (map.border == 0) return;
+  const auto zero = static_cast<std::uint8_t>(map.range.zero);
+  const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(width + 2 * map.border) * channels;
+  const std::ptrdiff_t side = static_cast<std::ptrdiff_t>(map.border) * channels;
+  std::uint8_t* out = map.data;
+  for (int n = 0; n < batch; ++n) {
+    std::fill_n(out, map.border * line, zero);
+    out += map.border * line;
+    for (int y = 0; y < height; ++y, out += line) {
+      std::fill_n(out, side, zero);
+      std::fill_n(out + line - side, side, zero);
+    }
+    std::fill_n(out, map.border * line, zero);
+    out += map.border * line;
+  }
+}
+
+void quantise_map(const float* values, int batch, int height, int width, int channels, const IntegerMap& map, Isa isa) {
+  fill_border(batch, height, width, channels, map);
+  const IntegerOps ops = integer_ops(isa);
+  const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(width) * channels;
+  const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(width + 2 * map.border) * channels;
+  const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(count, 1));
+  parallel_for(0, static_cast<std::int64_t>(batch) * height, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t row = i / height * (height + 2 * map.border) + i % height + map.border;
+      ops.quantise(values + i * count, count, map.range,
+                   map.data + row * line + static_cast<std::ptrdiff_t>(map.border) * channels);
+    }
+  });
+}
+
+bool IntegerConvolution::fits(const ConvolutionGeometry& g) {
+  return g.groups == 1 && (!g.transposed || (g.kernel == g.stride && g.padding == 0 && g.dilation == 1));
+}
+
+IntegerConvolution::IntegerConvolution(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
+                                       const std::vector<float>& input_means, Isa isa)
+    : geometry_(geometry), ops_(integer_ops(isa)) {
+  lay_out();
+  pack(weight, bias, input_means);
+}
+
+IntegerConvolution::IntegerConvolution(const ConvolutionGeometry& geometry, IntegerWeights weights, Isa isa)
+    : geometry_(geometry), ops_(integer_ops(isa)), weights_(std::move(weights)) {
+  lay_out();
+  const auto panels = static_cast<std::size_t>(panels_of(geometry.out_channels));
+  const std::size_t channels = panels * kIntegerPanelWidth;
+  const std::size_t bytes = panels * static_cast<std::size_t>(phases_) * panel_bytes_;
+  FASTERMASK_CHECK(weights_.panels.size * sizeof(float) == bytes && weights_.scale.size == channels &&
+                       weights_.sum.size == channels * static_cast<std::size_t>(phases_) &&
+                       weights_.bias.size == channels,
+                   "integer convolution: packed weights of {} bytes with {} scales, their geometry needs {} and {}",
+                   weights_.panels.size * sizeof(float), weights_.scale.size, bytes, channels);
+}
+
+void IntegerConvolution::lay_out() {
+  const auto& g = geometry_;
+  FASTERMASK_CHECK(fits(g) && g.in_channels > 0 && g.out_channels > 0 && g.kernel > 0 && g.stride > 0 &&
+                       g.padding >= 0 && g.dilation > 0,
+                   "integer convolution: impossible geometry: {} to {} channels, kernel {}, stride {}, groups {}",
+                   g.in_channels, g.out_channels, g.kernel, g.stride, g.groups);
+  phases_ = g.transposed ? g.stride * g.stride : 1;
+  if (g.transposed) {
+    parts_ = 1;
+    depth_ = g.in_channels;
+  } else if (g.dilation == 1) {
+    parts_ = g.kernel;
+    depth_ = g.kernel * g.in_channels;
+  } else {
+    parts_ = g.kernel * g.kernel;
+    depth_ = g.in_channels;
+  }
+  panel_bytes_ = static_cast<std::size_t>(parts_) * integer_panel_bytes(depth_);
+}
+
+void IntegerConvolution::scales_for(const ActivationRange& range, std::vector<float>& scale,
+                                    std::vector<float>& bias) const {
+  const std::size_t channels = weights_.scale.size;
+  scale.resize(channels * static_cast<std::size_t>(phases_));
+  bias.resize(scale.size());
+  for (std::size_t i = 0; i < scale.size(); ++i) {
+    const std::size_t k = i % channels;
+    scale[i] = weights_.scale.data.get()[k] * range.scale;
+    bias[i] = weights_.bias.data.get()[k] - scale[i] * weights_.sum.data.get()[i] * static_cast<float>(range.zero);
+  }
+}
+
+struct IntegerConvolution::Run {
+  const IntegerConvolution& convolution;
+  const IntegerConvolutionCall& call;
+  int height;  // of the output before phases interleave it; 1 where all pixels are taken as one line
+  std::int64_t width;
+  std::int64_t input_width;  // with borders
+
+  void segment(const LineSegment& segment, int phase, int panel, std::int32_t* sums) const;
+  void block(Span<const LineSegment> segments) const;
+};
+
+// One panel of the output of one segment.
+void IntegerConvolution::Run::segment(const LineSegment& segment, int phase, int panel, std::int32_t* sums) const {
+  const auto& g = convolution.geometry_;
+  const int stride = g.transposed ? 1 : g.stride;
+  const int step = g.transposed ? g.stride : 1;
+  const int padding = g.transposed ? 0 : g.padding;
+  const std::int64_t input_height = call.height + 2 * call.input.border;  // taken as one line, all is of image 0
+  const std::int64_t top = segment.y * stride - padding + call.input.border;
+  const std::int64_t left = segment.x * stride - padding + call.input.border;
+  IntegerProduct product;
+  product.a = call.input.data + ((segment.image * input_height + top) * input_width + left) * g.in_channels;
+  product.a_stride = static_cast<std::ptrdiff_t>(stride) * g.in_channels;
+  product.rows = static_cast<int>(segment.count);
+  product.panel = reinterpret_cast<const std::int8_t*>(convolution.weights_.panels.data.get()) +
+                  static_cast<std::ptrdiff_t>(phase * panels_of(g.out_channels) + panel) *
+                      static_cast<std::ptrdiff_t>(convolution.panel_bytes_);
+  product.columns = std::min(kIntegerPanelWidth, g.out_channels - panel * kIntegerPanelWidth);
+  const int channel = panel * kIntegerPanelWidth;
+  const int scales = (phase * panels_of(g.out_channels) + panel) * kIntegerPanelWidth;
+  product.scale = call.scale->data() + scales;
+  product.bias = call.bias->data() + scales;
+  product.relu = call.relu;
+  const std::int64_t out_y = segment.y * step + phase / step;
+  const std::int64_t out_x = segment.x * step + phase % step;
+  const std::int64_t out_height = static_cast<std::int64_t>(height) * step, out_width = width * step;
+  if (call.output != nullptr) {
+    product.c = call.output + ((segment.image * out_height + out_y) * out_width + out_x) * g.out_channels + channel;
+    product.c_stride = static_cast<std::ptrdiff_t>(step) * g.out_channels;
+  }
+  if (call.quantised.data != nullptr) {
+    const int border = call.quantised.border;
+    product.q = call.quantised.data + channel +
+                ((segment.image * (out_height + 2 * border) + out_y + border) * (out_width + 2 * border) + out_x +
+                 border) * g.out_channels;
+    product.q_stride = static_cast<std::ptrdiff_t>(step) * g.out_channels;
+    product.range = call.quantised.range;
+  }
+  if (call.residual != nullptr) {
+    const int scale = call.residual_scale;
+    const std::int64_t line = segment.image * (out_height / scale) + out_y / scale;
+    product.residual = call.residual + (line * (out_width / scale) + out_x / scale) * g.out_channels + channel;
+    product.residual_stride = static_cast<std::ptrdiff_t>(step) * g.out_channels;
+    product.residual_shift = scale - 1;
+    product.residual_phase = static_cast<int>(out_x % scale);
+  }
+  const int depth = rounded_depth(convolution.depth_);
+  const std::ptrdiff_t pixel = static_cast<std::ptrdiff_t>(g.dilation) * g.in_channels;
+  const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(g.dilation) * input_width * g.in_channels;
+  if (g.dilation > 1) {  // a piece for each tap: their distances change from line to line
+    const std::uint8_t* const corner = product.a;
+    for (int ky = 0; ky < g.kernel; ++ky) {
+      product.a = corner + ky * line;
+      product.depth = depth;
+      product.parts = g.kernel;
+      product.part_stride = pixel;
+      product.sums_before = ky == 0 ? nullptr : sums;
+      product.sums = ky + 1 == g.kernel ? nullptr : sums;
+      convolution.ops_.multiply_panel(product);
+      product.panel += static_cast<std::ptrdiff_t>(g.kernel) * depth * kIntegerPanelWidth;
+    }
+    return;
+  }
+  product.parts = convolution.parts_;
+  product.part_stride = line;
+  if (product.parts > 1) {
+    product.depth = depth;
+    return convolution.ops_.multiply_panel(product);
+  }
+  for (int first = 0; first < depth; first += kMaxIntegerDepth) {
+    product.depth = std::min(kMaxIntegerDepth, depth - first);
+    product.sums_before = first == 0 ? nullptr : sums;
+    product.sums = first + product.depth == depth ? nullptr : sums;
+    convolution.ops_.multiply_panel(product);
+    product.a += product.depth;
+    product.panel += static_cast<std::ptrdiff_t>(product.depth) * kIntegerPanelWidth;
+  }
+}
+
+void IntegerConvolution::Run::block(Span<const LineSegment> segments) const {
+  std::int64_t longest = 0;
+  for (const LineSegment& part : segments) longest = std::max(longest, part.count);
+  auto* const sums =
+      reinterpret_cast<std::int32_t*>(thread_scratch(static_cast<std::size_t>(longest * kIntegerPanelWidth)));
+  for (int phase = 0; phase < convolution.phases_; ++phase) {
+    for (int panel = 0; panel < panels_of(convolution.geometry_.out_channels); ++panel) {
+      for (const LineSegment& part : segments) segment(part, phase, panel, sums);
+    }
+  }
+}
+
+void IntegerConvolution::run(const IntegerConvolutionCall& call) const {
+  const auto& g = geometry_;
+  FASTERMASK_CHECK(call.input.border >= (g.transposed ? 0 : g.padding),
+                   "integer convolution: a border of {} for a padding of {}", call.input.border, g.padding);
+  FASTERMASK_CHECK(call.residual_scale == 1 || (call.residual_scale == 2 && !g.transposed),
+                   "integer convolution: residual_scale {} is not 1 or 2", call.residual_scale);
+  if (call.batch == 0) return;
+  Run run{*this, call, g.transposed ? call.height : g.output_size(call.height),
+          g.transposed ? call.width : g.output_size(call.width), call.width + 2 * call.input.border};
+  std::int64_t lines = static_cast<std::int64_t>(call.batch) * run.height;
+  const bool one_line = g.kernel == 1 && g.stride == 1 && g.padding == 0 && !g.transposed && call.input.border == 0 &&
+                        call.residual_scale == 1 &&
+                        (call.quantised.data == nullptr || call.quantised.border == 0);
+  if (one_line) {
+    run.width = run.input_width = lines * run.width;
+    run.height = 1;
+    lines = 1;
+  }
+  // About 128 KB of input a block.
+  const int window = (parts_ > 1 ? 3 : 1) * g.in_channels;
+  const int rows = std::clamp(131072 / std::min(window, kMaxIntegerDepth) / 12 * 12, 48, 480);
+  run_blocks({lines, run.height, run.width, rows},
+             [&](Span<const LineSegment> segments) { run.block(segments); });
+}
+
+}  // namespace fastermask
