@@ -9,6 +9,7 @@
 #include "fastermask/base/log.h"
 #include "fastermask/base/parallel.h"
 #include "fastermask/cli/command.h"
+#include "fastermask/cli/int8.h"
 #include "fastermask/cli/model_classes.h"
 #include "fastermask/cli/overrides.h"
 #include "fastermask/config/load.h"
@@ -26,21 +27,26 @@ struct CompileCommandOptions {
   std::string precision = "f32";
   std::string output;
   bool exact = false;
+  Int8Options int8;
 };
 
 void run_compile(const CLI::App& command, const CompileCommandOptions& options) {
   Config config = load_model_config(options.config_file, overrides_of(command));
   if (!options.weights.empty()) config.model.weights = options.weights;
-  if (options.precision == "int8")
-    fail<UsageError>("compile: --precision must be f32 or bf16 in this version, got {}", options.precision);
+  check_int8_options("compile", options.int8, options.precision == "int8");
   const WeightPrecision precision = parse_weight_precision(options.precision);
   check_inference_supported(config);
   set_num_threads(0);
   const Network network = build_network(config);
-  const CompiledWeights weights =
-      compile_weights(network, load_network_weights(config.model.weights, network), {!options.exact, precision});
+  IntegerNetwork compiled;
+  if (precision == WeightPrecision::int8) {
+    compiled = make_integer_network(config, options.int8, !options.exact);
+  } else {
+    compiled.weights =
+        compile_weights(network, load_network_weights(config.model.weights, network), {!options.exact, precision});
+  }
   const ClassList classes = find_model_classes(config);
-  save_model_package(options.output, config, classes, weights, precision);
+  save_model_package(options.output, config, classes, compiled.weights, precision, compiled.ranges);
   log_info("compile", "{}: {} classes, {:.0f} MB, {}", options.output, classes.names.size(),
            static_cast<double>(std::filesystem::file_size(options.output)) / 1e6, options.precision);
 }
@@ -53,13 +59,16 @@ void add_compile_command(CLI::App& app) {
   auto options = std::make_shared<CompileCommandOptions>();
   command->add_option("--config-file", options->config_file, "YAML config")->required();
   command->add_option("--weights", options->weights, "weight file; otherwise MODEL.WEIGHTS");
-  command->add_option("--precision", options->precision, "f32, or bf16: weights of 16 bits")
+  command->add_option("--precision", options->precision, "f32; bf16: weights of 16 bits; or int8")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  add_int8_options(*command, options->int8);
   command->add_option("-o,--output", options->output, "the package, such as model.fmm")->required();
   command->add_flag("--exact", options->exact, "no Winograd convolutions: slower, a fifth of their rounding error");
   command->footer(
       "Example: fastermask compile --config-file output/config.yaml --weights output/model_final.pth -o model.fmm\n"
-      "         fastermask predict --model model.fmm pictures/ --output drawn");
+      "         fastermask predict --model model.fmm pictures/ --output drawn\n"
+      "         fastermask compile --config-file output/config.yaml --weights output/model_final.pth \\\n"
+      "           --precision int8 --calibration train_pictures/ -o model_int8.fmm");
   accept_overrides(*command);
   command->callback([command, options] { run_compile(*command, *options); });
 }

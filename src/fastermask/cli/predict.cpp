@@ -90,8 +90,9 @@ int start_predict(PredictOptions options) {
     fail<UsageError>(
         "predict: a model package has its weights and its way of computing in it; leave --weights and "
         "--exact out");
-  if (options.precision == "int8")
-    fail<UsageError>("predict: --precision must be f32 or bf16 in this version, got {}", options.precision);
+  if (options.precision == "int8" && options.model.empty())
+    fail<UsageError>(
+        "predict: int8 needs a package: make one with 'fastermask compile --precision int8', and give it as --model");
   if (options.run.output.empty() && !options.run.json && options.run.dump.empty() && !options.run.files.any()) {
     fail<UsageError>(
         "predict: nothing to do: give --output DIR for drawn pictures, --json for records, or one of --csv, "
@@ -138,7 +139,7 @@ void add_predict_command(CLI::App& app) {
   command->add_option("--output", options->run.output, "folder for the drawn pictures and videos");
   command->add_option("--score-threshold", options->run.score_threshold, "detections below it are left out")
       ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--precision", options->precision, "f32 (default), or bf16: weights rounded to 16 bits")
+  command->add_option("--precision", options->precision, "f32 (default), or bf16: weights rounded to 16 bits; int8 only as --model")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--batch", options->run.batch, "pictures at a time (0: chosen by their size)")
       ->check(CLI::NonNegativeNumber);

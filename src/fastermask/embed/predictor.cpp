@@ -72,7 +72,7 @@ struct Predictor::Model {
     keep_scores_of_at_least(config, options.score_threshold);
     classes = std::move(package.classes);
     format = parse_pixel_format(config.input.format);
-    auto executor = std::make_shared<CpuExecutor>(build_network(config), package.weights);
+    auto executor = std::make_shared<CpuExecutor>(build_network(config), package.weights, package.ranges);
     detector = std::make_unique<Detector>(std::move(executor), config);
   }
 

@@ -61,7 +61,7 @@ Graph build_box_head(const Config& config, int in_channels, int stage) {
   }
   const std::string suffix = stage < 0 ? "" : fmt::format("{}.", stage);
   const std::string prefix = "roi_heads.box_head." + suffix;
-  GraphBuilder builder("box_head", in_channels);
+  GraphBuilder builder(stage < 0 ? "box_head" : fmt::format("box_head.{}", stage), in_channels);
   int value = builder.input();
   ConvolutionSpec spec;
   spec.out_channels = head.conv_dim;

@@ -5,7 +5,6 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/kernels/deform_conv.h"
-#include "fastermask/kernels/feature_map.h"
 
 namespace fastermask {
 namespace {
@@ -35,7 +34,8 @@ std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 }  // namespace
 
-CompiledGraph::CompiledGraph(const Graph& graph, const CompiledWeights& weights, std::shared_ptr<ArenaPool> arenas)
+CompiledGraph::CompiledGraph(const Graph& graph, const CompiledWeights& weights, const ValueRanges& ranges,
+                             std::shared_ptr<ArenaPool> arenas)
     : graph_(graph), arenas_(std::move(arenas)) {
   FusedGraph fused = fuse(graph);
   outputs_ = std::move(fused.outputs);
@@ -44,7 +44,36 @@ CompiledGraph::CompiledGraph(const Graph& graph, const CompiledWeights& weights,
     const auto found = weights.find(layer.name);
     LayerWeights parts = found == weights.end() ? LayerWeights{} : found->second;
     check_step_weights(graph, step, parts);
-    steps_.push_back({step, layer, std::move(parts)});
+    steps_.push_back({step, layer, std::move(parts), {}, {}});
+  }
+  find_forms(ranges);
+}
+
+void CompiledGraph::find_forms(const ValueRanges& ranges) {
+  forms_.resize(graph_.layers.size());
+  for (const int output : outputs_) forms_[at(output)].floats = true;
+  for (Step& step : steps_) {
+    const FusedStep& fused = step.fused;
+    for (const int read : {fused.second_input, fused.residual}) {
+      if (read >= 0) forms_[at(read)].floats = true;
+    }
+    Forms& input = forms_[at(fused.input)];
+    if (!step.in_integers()) input.floats = true;
+    if (step.weights.integer == nullptr) continue;
+    const auto range = ranges.find(fused.input);
+    if (range == ranges.end())
+      fail<WeightsError>("executor: {}: {} is in int8, but the range of its input is missing", graph_.name,
+                         step.layer.name);
+    input.range = range->second;
+    const ConvolutionGeometry& geometry = step.weights.integer->geometry();
+    if (step.in_integers()) input.border = std::max(input.border, geometry.transposed ? 0 : geometry.padding);
+    step.weights.integer->scales_for(range->second, step.scale, step.bias);
+  }
+  for (const Step& step : steps_) {
+    // Only integer layers make their results in 7 bits at once; others' are rounded after.
+    if (!step.in_integers() && forms_[at(step.fused.output)].border >= 0) forms_[at(step.fused.output)].floats = true;
+    if (step.in_integers() && step.fused.flattened && forms_[at(step.fused.input)].border > 0)
+      fail<WeightsError>("executor: {}: {} cannot be in int8 beside a convolution", graph_.name, step.layer.name);
   }
 }
 
@@ -69,11 +98,25 @@ std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const Shape&
   plan->input = input;
   plan->shapes = infer_shapes(graph_, channels_first(input));
   const int end = static_cast<int>(steps_.size());
-  std::vector<ValueLife> lives(plan->shapes.size() + steps_.size());
+  const std::size_t values = plan->shapes.size();
+  std::vector<ValueLife> lives(2 * values + steps_.size());
+  ValueLife* const integers = lives.data() + values + steps_.size();
+  const auto begin_life = [&](int value, int s) {
+    const Forms& forms = forms_[at(value)];
+    const FeatureMapShape shape = map_shape(plan->shapes[at(value)]);
+    if (forms.floats && value > 0) lives[at(value)] = {shape.size(), s, s};
+    if (forms.border < 0) return;
+    const std::size_t bytes =
+        integer_map_bytes(shape.batch, shape.height, shape.width, shape.channels, forms.border);
+    integers[value] = {static_cast<std::int64_t>((bytes + sizeof(float) - 1) / sizeof(float)), s, s};
+  };
+  begin_life(0, 0);
   for (int s = 0; s < end; ++s) {
     const FusedStep& fused = steps_[at(s)].fused;
-    lives[at(fused.output)] = {element_count(plan->shapes[at(fused.output)]), s, s};
-    for (const int read : {fused.input, fused.second_input, fused.residual}) {
+    begin_life(fused.output, s);
+    const bool integer = steps_[at(s)].in_integers();
+    if (integer) integers[fused.input].last = s;
+    for (const int read : {integer ? -1 : fused.input, fused.second_input, fused.residual}) {
       if (read > 0) lives[at(read)].last = std::max(lives[at(read)].last, s);
     }
   }
@@ -87,44 +130,131 @@ std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const Shape&
         step.layer.type == LayerType::average || step.layer.type == LayerType::normalisation) {
       source = fused.input;
     } else if (fused.residual > 0 && fused.residual != fused.input && fused.residual_scale == 1 &&
-               step.weights.convolution->residual_in_place()) {
+               !step.in_both() && (step.in_integers() || step.weights.convolution->residual_in_place())) {
       source = fused.residual;
     }
-    if (source > 0 && source != fused.second_input && lives[at(source)].last == s && source < fused.output)
+    if (source > 0 && source != fused.second_input && lives[at(source)].last == s && source < fused.output &&
+        lives[at(fused.output)].floats > 0)
       lives[at(fused.output)].takes_over = source;
     if (step.layer.type == LayerType::deformable_convolution) {
       const FeatureMapShape out = map_shape(plan->shapes[at(fused.layer)]);
       const std::int64_t columns =
           static_cast<std::int64_t>(step.layer.kernel) * step.layer.kernel * step.layer.in_channels;
-      lives[plan->shapes.size() + at(s)] = {out.pixels() * columns, s, s};
+      lives[values + at(s)] = {out.pixels() * columns, s, s};
     }
   }
   plan->memory = plan_memory(lives);
   return plan;
 }
 
-std::vector<HostTensor> CompiledGraph::run(const HostTensor& input) const {
+std::vector<HostTensor> CompiledGraph::run(const HostTensor& input, const RunObserver* observer) const {
   const std::shared_ptr<const Plan> plan = plan_for(input.shape);
   const std::shared_ptr<float> memory = arenas_->take(plan->memory.floats);
-  std::vector<float*> values(plan->shapes.size(), nullptr);
-  for (std::size_t v = 1; v < values.size(); ++v) {
-    if (plan->memory.offsets[v] >= 0) values[v] = memory.get() + plan->memory.offsets[v];
+  const std::size_t count = plan->shapes.size();
+  const auto place = [&](std::size_t index) {
+    const std::int64_t offset = plan->memory.offsets[index];
+    return offset < 0 ? nullptr : memory.get() + offset;
+  };
+  Values values;
+  for (std::size_t v = 0; v < count; ++v) {
+    values.floats.push_back(place(v));
+    values.integers.push_back(reinterpret_cast<std::uint8_t*>(place(count + steps_.size() + v)));
   }
-  values[0] = const_cast<float*>(input.data);  // only read
+  for (std::size_t s = 0; s < steps_.size(); ++s) values.scratch.push_back(place(count + s));
+  values.floats[0] = const_cast<float*>(input.data);  // only read
+  const auto show = [&](int value) {
+    if (observer != nullptr && observer->value && values.floats[at(value)] != nullptr)
+      observer->value(graph_, value, map_shape(plan->shapes[at(value)]), values.floats[at(value)]);
+  };
+  show(0);
+  quantise_value(0, *plan, values);
   for (std::size_t s = 0; s < steps_.size(); ++s) {
-    const std::int64_t scratch = plan->memory.offsets[plan->shapes.size() + s];
-    run_step(steps_[s], *plan, values, scratch < 0 ? nullptr : memory.get() + scratch);
+    run_step(s, *plan, values);
+    show(steps_[s].fused.output);
+    if (observer != nullptr && observer->noise && steps_[s].in_both()) show_noise(steps_[s], *plan, values, *observer);
   }
   std::vector<HostTensor> results;
   for (const int output : outputs_) {
-    results.push_back({channels_last(plan->shapes[at(output)]), values[at(output)], memory});
+    results.push_back({channels_last(plan->shapes[at(output)]), values.floats[at(output)], memory});
     if (output == 0) results.back().owner = input.owner;
   }
   return results;
 }
 
-void CompiledGraph::run_step(const Step& step, const Plan& plan, const std::vector<float*>& values,
-                             float* scratch) const {
+IntegerMap CompiledGraph::integer_map(int value, const Values& values) const {
+  const Forms& forms = forms_[at(value)];
+  return {values.integers[at(value)], std::max(forms.border, 0), forms.range};
+}
+
+// Makes the 7-bit form of a value from its floats, where that is needed.
+void CompiledGraph::quantise_value(int value, const Plan& plan, const Values& values) const {
+  if (forms_[at(value)].border < 0) return;
+  const FeatureMapShape shape = map_shape(plan.shapes[at(value)]);
+  quantise_map(values.floats[at(value)], shape.batch, shape.height, shape.width, shape.channels,
+               integer_map(value, values));
+}
+
+IntegerConvolutionCall CompiledGraph::integer_call(const Step& step, const Plan& plan, const Values& values) const {
+  const FusedStep& fused = step.fused;
+  const FeatureMapShape shape = map_shape(plan.shapes[at(fused.input)]);
+  IntegerConvolutionCall call;
+  call.batch = shape.batch;
+  call.height = step.layer.type == LayerType::linear ? 1 : shape.height;
+  call.width = step.layer.type == LayerType::linear ? 1 : shape.width;
+  call.scale = &step.scale;
+  call.bias = &step.bias;
+  if (fused.residual >= 0) call.residual = values.floats[at(fused.residual)];
+  call.residual_scale = fused.residual_scale;
+  call.relu = fused.relu;
+  return call;
+}
+
+void CompiledGraph::run_integer_step(const Step& step, const Plan& plan, const Values& values) const {
+  const FusedStep& fused = step.fused;
+  IntegerConvolutionCall call = integer_call(step, plan, values);
+  call.input = integer_map(fused.input, values);
+  call.output = values.floats[at(fused.output)];
+  if (forms_[at(fused.output)].border >= 0) {
+    call.quantised = integer_map(fused.output, values);
+    const FeatureMapShape out = map_shape(plan.shapes[at(fused.output)]);
+    fill_border(out.batch, out.height, out.width, out.channels, call.quantised);
+  }
+  step.weights.integer->run(call);
+}
+
+void CompiledGraph::show_noise(const Step& step, const Plan& plan, const Values& values,
+                               const RunObserver& observer) const {
+  const FusedStep& fused = step.fused;
+  const FeatureMapShape in = map_shape(plan.shapes[at(fused.input)]), out = map_shape(plan.shapes[at(fused.output)]);
+  const int border = step.weights.integer->geometry().transposed ? 0 : step.weights.integer->geometry().padding;
+  std::vector<std::uint8_t> map(integer_map_bytes(in.batch, in.height, in.width, in.channels, border));
+  std::vector<float> results(static_cast<std::size_t>(out.size()));
+  IntegerConvolutionCall call = integer_call(step, plan, values);
+  call.input = {map.data(), border, forms_[at(fused.input)].range};
+  quantise_map(values.floats[at(fused.input)], in.batch, in.height, in.width, in.channels, call.input);
+  call.output = results.data();
+  step.weights.integer->run(call);
+  const float* const exact = values.floats[at(fused.output)];
+  double noise = 0, sum = 0, squares = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const double difference = static_cast<double>(results[i]) - exact[i];
+    noise += difference * difference;
+    sum += exact[i];
+    squares += static_cast<double>(exact[i]) * exact[i];
+  }
+  const double count = std::max(1.0, static_cast<double>(results.size()));
+  observer.noise(step.layer.name, noise, squares - sum * sum / count);
+}
+
+void CompiledGraph::run_step(std::size_t index, const Plan& plan, const Values& values) const {
+  const Step& step = steps_[index];
+  if (step.in_integers()) return run_integer_step(step, plan, values);
+  run_float_step(step, plan, values.floats, values.scratch[index]);
+  quantise_value(step.fused.output, plan, values);
+}
+
+void CompiledGraph::run_float_step(const Step& step, const Plan& plan, const std::vector<float*>& values,
+                                   float* scratch) const {
   const FusedStep& fused = step.fused;
   const Layer& layer = step.layer;
   const float* input = values[at(fused.input)];

@@ -1,47 +1,87 @@
 // One graph of a network made ready to run on the CPU: fused, weights packed, memory planned. No LibTorch.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "fastermask/graph/fusion.h"
+#include "fastermask/kernels/feature_map.h"
 #include "fastermask/runtime/arena.h"
 #include "fastermask/runtime/compiled_weights.h"
 #include "fastermask/runtime/memory_plan.h"
 #include "fastermask/runtime/network_executor.h"
+#include "fastermask/runtime/quantisation.h"
 
 namespace fastermask {
 
+// What a run shows to whoever calibrates int8.
+struct RunObserver {
+  // A value of a graph as soon as it is made, as float32: [N, H, W, C] (matrices: H = W = 1).
+  std::function<void(const Graph& graph, int value, const FeatureMapShape& shape, const float* data)> value;
+  // Of a layer that has weights in floats and in integers: the sum of the squared differences that its integers make
+  // from the same input, and of the floats' squared distances from their mean.
+  std::function<void(const std::string& layer, double noise, double signal)> noise;
+};
+
 class CompiledGraph {
  public:
-  // `weights` must have an entry for each of the graph's layers that needs one.
-  CompiledGraph(const Graph& graph, const CompiledWeights& weights, std::shared_ptr<ArenaPool> arenas);
+  // `weights` must have an entry for each of the graph's layers that needs one; `ranges`, one for each value that an
+  // integer layer reads, otherwise WeightsError. A layer with weights in floats and in integers is computed in floats.
+  CompiledGraph(const Graph& graph, const CompiledWeights& weights, const ValueRanges& ranges,
+                std::shared_ptr<ArenaPool> arenas);
 
   // The graph's outputs for an input [N, H, W, C] or [R, C], channels last. Their memory is theirs until the last of
-  // them is gone, then it is used again. Thread-safe.
-  std::vector<HostTensor> run(const HostTensor& input) const;
+  // them is gone, then it is used again. Thread-safe. `observer`, when given, sees the input and what each step makes,
+  // but not what only integer layers make and read.
+  std::vector<HostTensor> run(const HostTensor& input, const RunObserver* observer = nullptr) const;
 
  private:
   struct Step {
     FusedStep fused;
     Layer layer;
     LayerWeights weights;
+    std::vector<float> scale, bias;  // of an integer layer: for the range of its input
+
+    bool in_integers() const { return weights.integer != nullptr && weights.convolution == nullptr; }
+    bool in_both() const { return weights.integer != nullptr && weights.convolution != nullptr; }
+  };
+  // The forms a value is needed in: float32, 7 bits, or both.
+  struct Forms {
+    bool floats = false;
+    int border = -1;  // of the map in 7 bits; -1: not needed
+    ActivationRange range;
   };
   // Everything that depends on the input's shape.
   struct Plan {
     Shape input;
     std::vector<Shape> shapes;  // [layer], NCHW
-    MemoryPlan memory;          // [layer]; then one scratch value a step
+    MemoryPlan memory;          // [layer]; then one scratch value a step; then [layer] in 7 bits
+  };
+  // Where a run's values lie.
+  struct Values {
+    std::vector<float*> floats;          // [layer]
+    std::vector<std::uint8_t*> integers;  // [layer]
+    std::vector<float*> scratch;         // [step]
   };
 
   std::shared_ptr<const Plan> plan_for(const Shape& input) const;
   std::shared_ptr<const Plan> make_plan(const Shape& input) const;
-  void run_step(const Step& step, const Plan& plan, const std::vector<float*>& values, float* scratch) const;
+  void find_forms(const ValueRanges& ranges);
+  void run_step(std::size_t index, const Plan& plan, const Values& values) const;
+  void run_float_step(const Step& step, const Plan& plan, const std::vector<float*>& values, float* scratch) const;
+  // All but where the input and the output lie.
+  IntegerConvolutionCall integer_call(const Step& step, const Plan& plan, const Values& values) const;
+  void run_integer_step(const Step& step, const Plan& plan, const Values& values) const;
+  void show_noise(const Step& step, const Plan& plan, const Values& values, const RunObserver& observer) const;
+  void quantise_value(int value, const Plan& plan, const Values& values) const;
+  IntegerMap integer_map(int value, const Values& values) const;
 
   Graph graph_;
   std::vector<Step> steps_;
+  std::vector<Forms> forms_;  // [layer]
   std::vector<int> outputs_;
   std::shared_ptr<ArenaPool> arenas_;
   mutable std::mutex mutex_;

@@ -7,6 +7,7 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/kernels/bf16.h"
+#include "fastermask/runtime/quantisation.h"
 
 namespace fastermask {
 namespace {
@@ -69,7 +70,7 @@ class WeightCompiler {
     const Layer& layer = graph.layers[at(step.layer)];
     if (compiled.count(layer.name) > 0) return;
     if (is_multiplication(layer.type)) {
-      compiled[layer.name].convolution = pack(graph, step, layer);
+      pack(graph, step, layer, compiled[layer.name]);
     } else if (layer.type == LayerType::normalisation) {
       LayerWeights& norm = compiled[layer.name];
       const Affine affine = layer.norm == NormType::group ? Affine{take(layer.name + ".weight", {layer.out_channels}),
@@ -128,7 +129,7 @@ class WeightCompiler {
     return columns_channels_last(weight, out, channels, in / channels);
   }
 
-  std::shared_ptr<const PackedConvolution> pack(const Graph& graph, const FusedStep& step, const Layer& layer) {
+  void pack(const Graph& graph, const FusedStep& step, const Layer& layer, LayerWeights& packed) {
     std::vector<float> weight = take_weight(graph, step, layer);
     const std::size_t out = at(layer.out_channels);
     std::vector<float> bias(out, 0.0f);
@@ -143,11 +144,26 @@ class WeightCompiler {
       for (std::size_t i = 0; i < weight.size(); ++i) weight[i] *= norm.scale[i / each % out];
     }
     const ConvolutionGeometry geometry = step_geometry(graph, step);
+    if (options_.precision == WeightPrecision::int8 && options_.quantisation->layers.count(layer.name) > 0) {
+      packed.integer = std::make_shared<IntegerConvolution>(geometry, weight.data(), bias.data(),
+                                                            input_means(layer.name, geometry.in_channels));
+      return;
+    }
     const ConvolutionMethod method = step_method(geometry, options_);
-    const auto packed = std::make_shared<PackedConvolution>(geometry, weight.data(), bias.data(), method);
-    if (options_.precision == WeightPrecision::f32) return packed;
-    return std::make_shared<PackedConvolution>(geometry, method, rounded(packed->packed_weights()),
-                                               packed->packed_bias());
+    packed.convolution = std::make_shared<PackedConvolution>(geometry, weight.data(), bias.data(), method);
+    if (options_.precision != WeightPrecision::bf16) return;
+    packed.convolution =
+        std::make_shared<PackedConvolution>(geometry, method, rounded(packed.convolution->packed_weights()),
+                                            packed.convolution->packed_bias());
+  }
+
+  // Of a layer's inputs. The columns of a flattened map go through its channels again and again.
+  std::vector<float> input_means(const std::string& layer, int in_channels) const {
+    const auto found = options_.quantisation->input_means.find(layer);
+    if (found == options_.quantisation->input_means.end() || found->second.empty()) return {};
+    std::vector<float> means(at(in_channels));
+    for (std::size_t c = 0; c < means.size(); ++c) means[c] = found->second[c % found->second.size()];
+    return means;
   }
 
   NamedArrays weights_;
@@ -159,10 +175,18 @@ class WeightCompiler {
 WeightPrecision parse_weight_precision(const std::string& word) {
   if (word == "f32") return WeightPrecision::f32;
   if (word == "bf16") return WeightPrecision::bf16;
-  fail("precision: '{}' is none of this version's: f32, bf16", word);
+  if (word == "int8") return WeightPrecision::int8;
+  fail("precision: '{}' is none of f32, bf16, int8", word);
 }
 
-const char* to_string(WeightPrecision precision) { return precision == WeightPrecision::f32 ? "f32" : "bf16"; }
+const char* to_string(WeightPrecision precision) {
+  switch (precision) {
+    case WeightPrecision::f32: return "f32";
+    case WeightPrecision::bf16: return "bf16";
+    case WeightPrecision::int8: return "int8";
+  }
+  return "?";
+}
 
 ConvolutionGeometry step_geometry(const Graph& graph, const FusedStep& step) {
   const Layer& layer = graph.layers[at(step.layer)];
@@ -190,7 +214,10 @@ void check_step_weights(const Graph& graph, const FusedStep& step, const LayerWe
   const Layer& layer = graph.layers[at(step.layer)];
   bool fits = true;
   if (is_multiplication(layer.type)) {
-    fits = weights.convolution != nullptr && weights.convolution->geometry() == step_geometry(graph, step);
+    const ConvolutionGeometry geometry = step_geometry(graph, step);
+    fits = weights.integer != nullptr
+               ? weights.integer->geometry() == geometry
+               : weights.convolution != nullptr && weights.convolution->geometry() == geometry;
   } else if (layer.type == LayerType::normalisation) {
     fits = weights.scale.size == at(layer.out_channels) && weights.shift.size == at(layer.out_channels);
   }
@@ -203,6 +230,8 @@ ConvolutionMethod step_method(const ConvolutionGeometry& geometry, const Compile
 }
 
 CompiledWeights compile_weights(const Network& network, NamedArrays weights, const CompileOptions& options) {
+  FASTERMASK_CHECK(options.precision != WeightPrecision::int8 || options.quantisation != nullptr,
+                   "executor: int8 needs a calibration");
   WeightCompiler compiler(std::move(weights), options);
   CompiledWeights compiled;
   for (const Graph* graph : network.graphs()) {

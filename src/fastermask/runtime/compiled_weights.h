@@ -8,26 +8,33 @@
 #include "fastermask/graph/fusion.h"
 #include "fastermask/graph/network.h"
 #include "fastermask/kernels/convolution.h"
+#include "fastermask/kernels/integer_convolution.h"
 #include "fastermask/structures/ndarray.h"
 
 namespace fastermask {
 
-// What the packed weights of convolutions, deconvolutions and linear layers are rounded to. Arithmetic, feature maps,
-// biases and norms are float32 with either.
-enum class WeightPrecision { f32, bf16 };
+struct Quantisation;  // runtime/quantisation.h
 
-// "f32" or "bf16"; otherwise Error that says what the word was.
+// What the packed weights of convolutions, deconvolutions and linear layers are rounded to. Arithmetic, feature maps,
+// biases and norms are float32 with f32 and bf16; with int8, layers chosen by calibration are computed in integers of 7
+// bits (kernels/integer_convolution.h), the others as with f32.
+enum class WeightPrecision { f32, bf16, int8 };
+
+// "f32", "bf16" or "int8"; otherwise Error that says what the word was.
 WeightPrecision parse_weight_precision(const std::string& word);
 const char* to_string(WeightPrecision precision);
 
 struct CompileOptions {
   bool winograd = true;  // false: every convolution the direct way, as exact as float32 is
   WeightPrecision precision = WeightPrecision::f32;
+  const Quantisation* quantisation = nullptr;  // needed for int8
 };
 
-// Of one layer: a convolution (also for deconvolutions and linear layers), or a norm that stands alone.
+// Of one layer: a convolution (also for deconvolutions and linear layers) in floats or in integers, or a norm that
+// stands alone.
 struct LayerWeights {
   std::shared_ptr<const PackedConvolution> convolution;
+  std::shared_ptr<const IntegerConvolution> integer;
   SharedFloats scale;  // [C] of a batch norm as value * scale + shift, or a group norm's weight
   SharedFloats shift;  // [C] likewise, or a group norm's bias
 };

@@ -8,10 +8,12 @@
 
 namespace fastermask {
 
-CpuExecutor::CpuExecutor(Network network, const CompiledWeights& weights)
+CpuExecutor::CpuExecutor(Network network, const CompiledWeights& weights, const NetworkRanges& ranges)
     : network_(std::move(network)), arenas_(std::make_shared<ArenaPool>()) {
   const auto compile = [&](const Graph& graph) {
-    return std::make_unique<CompiledGraph>(graph, weights, arenas_);
+    const auto found = ranges.find(graph.name);
+    return std::make_unique<CompiledGraph>(graph, weights, found == ranges.end() ? ValueRanges{} : found->second,
+                                           arenas_);
   };
   dense_ = compile(network_.dense);
   if (network_.roi_stage) roi_stage_ = compile(*network_.roi_stage);
@@ -23,17 +25,17 @@ CpuExecutor::CpuExecutor(Network network, const CompiledWeights& weights)
 std::vector<HostTensor> CpuExecutor::run(NetworkPart part, int stage, const HostTensor& input) {
   const Graph& graph = part_graph(network_, part, stage);  // throws when there is none
   switch (part) {
-    case NetworkPart::dense: return dense_->run(input);
-    case NetworkPart::roi_stage: return roi_stage_->run(input);
-    case NetworkPart::box_head: return box_heads_[static_cast<std::size_t>(stage)]->run(input);
-    case NetworkPart::mask_head: return mask_head_->run(input);
-    case NetworkPart::keypoint_head: return keypoint_head_->run(input);
+    case NetworkPart::dense: return dense_->run(input, &observer_);
+    case NetworkPart::roi_stage: return roi_stage_->run(input, &observer_);
+    case NetworkPart::box_head: return box_heads_[static_cast<std::size_t>(stage)]->run(input, &observer_);
+    case NetworkPart::mask_head: return mask_head_->run(input, &observer_);
+    case NetworkPart::keypoint_head: return keypoint_head_->run(input, &observer_);
   }
   fail("executor: no part {}", graph.name);
 }
 
 std::unique_ptr<Detector> make_package_detector(const ModelPackage& package) {
-  auto executor = std::make_shared<CpuExecutor>(build_network(package.config), package.weights);
+  auto executor = std::make_shared<CpuExecutor>(build_network(package.config), package.weights, package.ranges);
   return std::make_unique<Detector>(std::move(executor), package.config);
 }
 

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -53,7 +55,7 @@ std::uint64_t hash_of(std::string_view bytes) { return XXH3_64bits(bytes.data(),
 // An array of a layer, under its name in the file.
 struct Entry {
   std::string layer;
-  std::string part;  // "weights", "bias", "scale", "shift"
+  std::string part;  // "weights", "bias"; of int8 "panels", "scales", "sums", "bias"; of norms "scale", "shift"
   const SharedFloats* floats;
 };
 
@@ -77,7 +79,13 @@ std::string upper_halves(const Entry& entry) {
 std::vector<Entry> entries_of(const CompiledWeights& weights) {
   std::vector<Entry> entries;
   for (const auto& [layer, parts] : weights) {
-    if (parts.convolution != nullptr) {
+    if (parts.integer != nullptr) {
+      const IntegerWeights& integers = parts.integer->weights();
+      entries.push_back({layer, "panels", &integers.panels});
+      entries.push_back({layer, "scales", &integers.scale});
+      entries.push_back({layer, "sums", &integers.sum});
+      entries.push_back({layer, "bias", &integers.bias});
+    } else if (parts.convolution != nullptr) {
       entries.push_back({layer, "weights", &parts.convolution->packed_weights()});
       entries.push_back({layer, "bias", &parts.convolution->packed_bias()});
     } else {
@@ -169,7 +177,7 @@ class PackageFile {
     const auto offset = get<std::uint64_t>(entry, "offset");
     const auto count = get<std::uint64_t>(entry, "floats");
     const std::string type = entry.contains("type") ? get<std::string>(entry, "type") : "f32";
-    if (type != "f32" && type != "bf16") damaged(path_, fmt::format("an array is of the unknown type '{}'", type));
+    if (type != "f32" && type != "bf16" && type != "i8") damaged(path_, fmt::format("an array is of the unknown type '{}'", type));
     const std::size_t each = type == "bf16" ? sizeof(std::uint16_t) : sizeof(float);
     if (offset % kArrayAlign != 0 || offset > data_.size() || count > (data_.size() - offset) / each) {
       damaged(path_, "an array lies outside the file");
@@ -231,8 +239,19 @@ LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Ar
     weights.shift = find("shift").first;
     return weights;
   }
-  const auto& [packed, method] = find("weights");
   const ConvolutionGeometry geometry = step_geometry(graph, step);
+  if (arrays.count({layer.name, "panels"}) > 0) {
+    try {
+      weights.integer = std::make_shared<IntegerConvolution>(
+          geometry, IntegerWeights{find("panels").first, find("scales").first, find("sums").first, find("bias").first});
+    } catch (const WeightsError&) {
+      throw;
+    } catch (const Error& error) {
+      damaged(package.path(), fmt::format("{}: {}", layer.name, error.what()));
+    }
+    return weights;
+  }
+  const auto& [packed, method] = find("weights");
   if (method != "direct" && (method != "winograd" || !PackedConvolution::winograd_fits(geometry)))
     damaged(package.path(), fmt::format("{} cannot be computed by '{}'", layer.name, method));
   try {
@@ -247,6 +266,29 @@ LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Ar
   return weights;
 }
 
+// {graph: [[value, scale, zero], ...]}
+nlohmann::json ranges_json(const NetworkRanges& ranges) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [graph, values] : ranges) {
+    json[graph] = nlohmann::json::array();
+    for (const auto& [value, range] : values) json[graph].push_back({value, range.scale, range.zero});
+  }
+  return json;
+}
+
+NetworkRanges ranges_of(const PackageFile& package) {
+  NetworkRanges ranges;
+  using Row = std::tuple<int, float, int>;
+  for (const auto& [graph, values] : package.get<std::map<std::string, std::vector<Row>>>(package.header(), "ranges")) {
+    for (const auto& [value, scale, zero] : values) {
+      if (!(scale > 0) || !std::isfinite(scale) || zero < 0 || zero > kIntegerActivationMax)
+        damaged(package.path(), fmt::format("value {} of {} has an impossible range", value, graph));
+      ranges[graph][value] = {scale, zero};
+    }
+  }
+  return ranges;
+}
+
 bool needs_weights(LayerType type) {
   return type == LayerType::convolution || type == LayerType::deformable_convolution ||
          type == LayerType::deconvolution || type == LayerType::linear || type == LayerType::normalisation;
@@ -255,7 +297,7 @@ bool needs_weights(LayerType type) {
 }  // namespace
 
 void save_model_package(const std::string& path, const Config& config, const ClassList& classes,
-                        const CompiledWeights& weights, WeightPrecision precision) {
+                        const CompiledWeights& weights, WeightPrecision precision, const NetworkRanges& ranges) {
   const std::vector<Entry> entries = entries_of(weights);
   Config kept = config;
   kept.model.weights.clear();  // they are in here; where they were is nobody's business
@@ -264,6 +306,7 @@ void save_model_package(const std::string& path, const Config& config, const Cla
                            {"config", dump_config(kept)},          {"class_names", classes.names},
                            {"category_ids", classes.category_ids}, {"skeleton", classes.skeleton},
                            {"arrays", nlohmann::json::array()}};
+  if (precision == WeightPrecision::int8) header["ranges"] = ranges_json(ranges);
   std::size_t data_bytes = 0;
   for (const Entry& entry : entries) {
     nlohmann::json array = {
@@ -273,7 +316,7 @@ void save_model_package(const std::string& path, const Config& config, const Cla
       array["method"] = direct ? "direct" : "winograd";
     }
     const bool halves = is_stored_in_16_bits(entry.part, precision);
-    array["type"] = halves ? "bf16" : "f32";
+    array["type"] = entry.part == "panels" ? "i8" : halves ? "bf16" : "f32";
     header["arrays"].push_back(std::move(array));
     data_bytes = aligned(data_bytes + entry.floats->size * (halves ? 2 : sizeof(float)), kArrayAlign);
   }
@@ -317,9 +360,10 @@ ModelPackage load_model_package(const std::string& path) {
   ModelPackage package;
   package.made_by = file.get<std::string>(file.header(), "made_by");
   const auto precision = file.get<std::string>(file.header(), "precision");
-  if (precision != "f32" && precision != "bf16")
+  if (precision != "f32" && precision != "bf16" && precision != "int8")
     damaged(path, fmt::format("its precision '{}' is none that this version reads", precision));
   package.precision = parse_weight_precision(precision);
+  if (package.precision == WeightPrecision::int8) package.ranges = ranges_of(file);
   package.config = parse_config(file.get<std::string>(file.header(), "config"), path);
   package.classes.names = file.get<std::vector<std::string>>(file.header(), "class_names");
   package.classes.category_ids = file.get<std::vector<std::int64_t>>(file.header(), "category_ids");
