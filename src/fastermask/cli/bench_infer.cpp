@@ -22,6 +22,7 @@
 #include "fastermask/graph/summary.h"
 #include "fastermask/kernels/convolution.h"
 #include "fastermask/kernels/matrix_peak.h"
+#include "fastermask/runtime/calibrate.h"
 #include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/initial_weights.h"
 #include "fastermask/runtime/input_batch.h"
@@ -40,6 +41,7 @@ struct BenchInferOptions {
   std::string weights;
   std::string image;
   std::vector<int> size = {800, 1216};
+  std::string precision = "f32";
   int repeat = 5;
   int threads = 0;
   bool exact = false;
@@ -73,7 +75,7 @@ Image random_picture(const std::vector<int>& size) {
 }
 
 // With random weights all classes score alike: the score that kCandidates boxes reach stands in for the threshold.
-void choose_score_threshold(const std::shared_ptr<CpuExecutor>& executor, Config& config, const Batch& batch) {
+void choose_score_threshold(const std::shared_ptr<NetworkExecutor>& executor, Config& config, const Batch& batch) {
   if (executor->network().box_heads.empty()) return;
   NamedArrays dump;
   Detector(executor, config).detect(batch, &dump);
@@ -107,11 +109,6 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   const bool random = config.model.weights.empty() || (options.weights.empty() && options.image.empty());
   NamedArrays weights = random ? random_weights(network, 1, static_cast<double>(config.model.pixel_std.at(0)))
                                : load_network_weights(config.model.weights, network);
-  std::shared_ptr<CpuExecutor> executor;
-  const double packing = seconds_of([&] {
-    const CompiledWeights compiled = compile_weights(network, std::move(weights), {!options.exact});
-    executor = std::make_shared<CpuExecutor>(std::move(network), compiled);
-  });
   const Image image = options.image.empty() ? random_picture(options.size)
                                             : read_image(options.image, parse_pixel_format(config.input.format));
   if (options.image.empty()) {  // the size is the network's input: no resizing
@@ -119,9 +116,30 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
     config.input.max_size_test = std::max(options.size[0], options.size[1]);
   }
   const Span<const Image> images(&image, 1);
-  const int divisibility = executor->network().size_divisibility;
+  const int divisibility = network.size_divisibility;
   Batch batch = make_input_batch(images, config, divisibility);
-  if (random) choose_score_threshold(executor, config, batch);
+  const WeightPrecision precision = parse_weight_precision(options.precision);
+  std::shared_ptr<NetworkExecutor> executor;
+  const auto make_executor = [&](NamedArrays parameters, WeightPrecision rounded) {
+    const CompiledWeights compiled =
+        compile_weights(network, std::move(parameters), {!options.exact, rounded, nullptr});
+    executor = std::make_shared<CpuExecutor>(network, compiled);
+  };
+  double packing = 0;
+  if (precision == WeightPrecision::int8) {
+    make_executor(weights, WeightPrecision::f32);
+    if (random) choose_score_threshold(executor, config, batch);
+    executor.reset();
+    const ExamplePictures examples{1, [&](std::size_t) { return image; }};
+    const CalibrationResult calibrated = calibrate(config, weights, examples, RangeMethod::percentile, !options.exact);
+    packing = seconds_of([&] {
+      executor = make_integer_executor(
+          config, compile_integer_network(config, std::move(weights), calibrated.quantisation, !options.exact));
+    });
+  } else {
+    packing = seconds_of([&] { make_executor(std::move(weights), precision); });
+    if (random) choose_score_threshold(executor, config, batch);
+  }
   const Detector detector(executor, config);
   std::vector<DetectorTimes> runs;
   std::vector<double> preparing, pasting, whole;
@@ -217,6 +235,10 @@ void add_bench_infer_command(CLI::App& bench) {
   auto options = std::make_shared<BenchInferOptions>();
   command->add_option("--config-file", options->config_file, "YAML config")->required();
   command->add_option("--weights", options->weights, "weight file; otherwise random weights");
+  command
+      ->add_option("--precision", options->precision,
+                   "f32; bf16: rounded weights; or int8, calibrated on the one picture")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--image", options->image, "picture; otherwise noise of --size");
   command->add_option("--size", options->size, "height and width of the network's input")->expected(2);
   command->add_option("--repeat", options->repeat, "timed runs, of which the median counts")

@@ -16,12 +16,17 @@
 #include "fastermask/data/image_io.h"
 #include "fastermask/evaluation/evaluate_detector.h"
 #include "fastermask/runtime/cpu_executor.h"
+#include "fastermask/runtime/model_weights.h"
 #include "fastermask/video/video.h"
 
 namespace fastermask::cli {
 namespace {
 
 constexpr const char* kLogger = "calibration";
+
+NamedArrays weights_of(const Config& config) {
+  return load_network_weights(config.model.weights, build_network(config));
+}
 
 // Every so many-th file, so that they are of the whole set.
 std::vector<std::string> calibration_files(const Config& config, const Int8Options& options) {
@@ -76,7 +81,7 @@ IntegerNetwork search_layers(const Config& config, const CalibrationResult& cali
   while (true) {
     Quantisation some = calibrated.quantisation;
     for (std::size_t i = 0; i < tried; ++i) some.layers.erase(calibrated.noise[i].layer);
-    IntegerNetwork network = compile_integer_network(config, some, winograd);
+    IntegerNetwork network = compile_integer_network(config, weights_of(config), some, winograd);
     const std::unique_ptr<Detector> detector = make_integer_detector(config, network);
     const double drop = tried == calibrated.noise.size()
                             ? 0
@@ -98,7 +103,7 @@ IntegerNetwork search_layers(const Config& config, const CalibrationResult& cali
   if (best.weights.empty()) {
     Quantisation none = calibrated.quantisation;
     none.layers.clear();
-    best = compile_integer_network(config, none, winograd);
+    best = compile_integer_network(config, weights_of(config), none, winograd);
   }
   std::vector<std::string> left;
   for (std::size_t i = 0; i < enough; ++i) left.push_back(calibrated.noise[i].layer);
@@ -138,13 +143,13 @@ IntegerNetwork make_integer_network(const Config& config, const Int8Options& opt
   const std::vector<std::string> files = calibration_files(config, options);
   const PixelFormat format = parse_pixel_format(config.input.format);
   const ExamplePictures pictures{files.size(), [&](std::size_t i) { return read_image(files[i], format); }};
-  const CalibrationResult calibrated = calibrate(config, pictures, parse_range_method(options.method));
+  const CalibrationResult calibrated = calibrate(config, weights_of(config), pictures, parse_range_method(options.method), winograd);
   for (std::size_t i = 0; i < std::min<std::size_t>(5, calibrated.noise.size()); ++i) {
     log_info(kLogger, "Noise of int8: {:.2e} of {}'s variance", calibrated.noise[i].noise,
              calibrated.noise[i].layer);
   }
   if (options.max_ap_drop > 0) return search_layers(config, calibrated, options.max_ap_drop, winograd);
-  return compile_integer_network(config, calibrated.quantisation, winograd);
+  return compile_integer_network(config, weights_of(config), calibrated.quantisation, winograd);
 }
 
 }  // namespace fastermask::cli

@@ -9,7 +9,6 @@
 #include "fastermask/base/progress.h"
 #include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/input_batch.h"
-#include "fastermask/runtime/model_weights.h"
 
 namespace fastermask {
 namespace {
@@ -30,29 +29,30 @@ void detect_all(const Detector& detector, const Config& config, const ExamplePic
 
 }  // namespace
 
-CalibrationResult calibrate(const Config& config, const ExamplePictures& pictures, RangeMethod method) {
+CalibrationResult calibrate(const Config& config, const NamedArrays& weights, const ExamplePictures& pictures,
+                            RangeMethod method, bool winograd) {
   if (pictures.count == 0) fail<DataError>("calibration: there are no pictures to calibrate with");
   log_info(kLogger, "Calibrating int8 on {} images", pictures.count);
   const Network network = build_network(config);
-  CompiledWeights weights = compile_weights(network, load_network_weights(config.model.weights, network));
+  CompiledWeights compiled = compile_weights(network, weights, {winograd});
   CalibrationResult result;
   {
     Calibration calibration(network);
-    auto executor = std::make_shared<CpuExecutor>(network, weights);
+    auto executor = std::make_shared<CpuExecutor>(network, compiled);
     RunObserver observer;
     observer.value = [&](const Graph& graph, int value, const FeatureMapShape& shape, const float* data) {
       calibration.observe(graph, value, shape, data);
     };
     executor->set_observer(observer);
     detect_all(Detector(executor, config), config, pictures, pictures.count, "calibrate");
-    result.quantisation = calibration.quantisation(method);
+    result.quantisation = calibration.quantisation(method, winograd);
   }
   // Both forms of each layer: computed in floats, with the integers beside them.
-  const IntegerNetwork integers = compile_integer_network(config, result.quantisation);
+  const IntegerNetwork integers = compile_integer_network(config, weights, result.quantisation, winograd);
   for (const std::string& layer : result.quantisation.layers)
-    weights.at(layer).integer = integers.weights.at(layer).integer;
+    compiled.at(layer).integer = integers.weights.at(layer).integer;
   std::map<std::string, std::pair<double, double>> sums;
-  auto executor = std::make_shared<CpuExecutor>(network, weights, result.quantisation.ranges);
+  auto executor = std::make_shared<CpuExecutor>(network, compiled, result.quantisation.ranges);
   RunObserver observer;
   observer.noise = [&](const std::string& layer, double noise, double signal) {
     sums[layer].first += noise;
@@ -66,15 +66,18 @@ CalibrationResult calibrate(const Config& config, const ExamplePictures& picture
   return result;
 }
 
-IntegerNetwork compile_integer_network(const Config& config, const Quantisation& quantisation, bool winograd) {
-  const Network network = build_network(config);
-  CompileOptions options{winograd, WeightPrecision::int8, &quantisation};
-  return {compile_weights(network, load_network_weights(config.model.weights, network), options), quantisation.ranges};
+IntegerNetwork compile_integer_network(const Config& config, NamedArrays weights, const Quantisation& quantisation,
+                                       bool winograd) {
+  const CompileOptions options{winograd, WeightPrecision::int8, &quantisation};
+  return {compile_weights(build_network(config), std::move(weights), options), quantisation.ranges};
+}
+
+std::shared_ptr<NetworkExecutor> make_integer_executor(const Config& config, const IntegerNetwork& network) {
+  return std::make_shared<CpuExecutor>(build_network(config), network.weights, network.ranges);
 }
 
 std::unique_ptr<Detector> make_integer_detector(const Config& config, const IntegerNetwork& network) {
-  return std::make_unique<Detector>(
-      std::make_shared<CpuExecutor>(build_network(config), network.weights, network.ranges), config);
+  return std::make_unique<Detector>(make_integer_executor(config, network), config);
 }
 
 }  // namespace fastermask

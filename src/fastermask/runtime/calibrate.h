@@ -12,6 +12,7 @@
 #include "fastermask/runtime/compiled_weights.h"
 #include "fastermask/runtime/detector.h"
 #include "fastermask/structures/image.h"
+#include "fastermask/structures/ndarray.h"
 
 namespace fastermask {
 
@@ -27,13 +28,15 @@ struct ExamplePictures {
 };
 
 struct CalibrationResult {
-  Quantisation quantisation;      // with all layers that can be in integers
+  Quantisation quantisation;      // with all layers that gain from integers
   std::vector<LayerNoise> noise;  // the noisiest first
 };
 
-// Shows the pictures to the float32 network, all of them for the ranges, the first eight again for the noise. Logs its
-// progress. Throws DataError when there are no pictures, or none on which the model finds anything.
-CalibrationResult calibrate(const Config& config, const ExamplePictures& pictures, RangeMethod method);
+// Shows the pictures to the float32 network of `weights` (load_network_weights), all of them for the ranges, the first
+// eight again for the noise. Logs its progress. Throws DataError when there are no pictures, or none on which the model
+// finds anything.
+CalibrationResult calibrate(const Config& config, const NamedArrays& weights, const ExamplePictures& pictures,
+                            RangeMethod method, bool winograd = true);
 
 // A network ready to run in int8, or to be put into a package.
 struct IntegerNetwork {
@@ -41,9 +44,11 @@ struct IntegerNetwork {
   NetworkRanges ranges;
 };
 
-// Compiles the weights of MODEL.WEIGHTS. Layers that the quantisation does not name stay float32.
-IntegerNetwork compile_integer_network(const Config& config, const Quantisation& quantisation, bool winograd = true);
+// Layers that the quantisation does not name stay float32.
+IntegerNetwork compile_integer_network(const Config& config, NamedArrays weights, const Quantisation& quantisation,
+                                       bool winograd = true);
 
+std::shared_ptr<NetworkExecutor> make_integer_executor(const Config& config, const IntegerNetwork& network);
 std::unique_ptr<Detector> make_integer_detector(const Config& config, const IntegerNetwork& network);
 
 }  // namespace fastermask

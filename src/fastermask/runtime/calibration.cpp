@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fastermask/base/error.h"
+#include "fastermask/runtime/compiled_weights.h"
 
 namespace fastermask {
 namespace {
@@ -136,6 +137,7 @@ Calibration::Calibration(const Network& network) : network_(network), layers_(in
 }
 
 void Calibration::observe(const Graph& graph, int value, const FeatureMapShape& shape, const float* data) {
+  if (value == 0 && graph.name == network_.dense.name) pictures_ += shape.batch;
   const auto values = values_.find(graph.name);
   if (values == values_.end()) return;
   const auto found = values->second.find(value);
@@ -147,6 +149,7 @@ void Calibration::observe(const Graph& graph, int value, const FeatureMapShape& 
     high = std::max(high, data[i]);
   }
   seen.histogram.widen(low, high);
+  seen.all_pixels += shape.pixels();
   // Of large maps some pixels stand for all; an odd distance, so that no column is met again and again.
   const std::int64_t step = std::max<std::int64_t>(1, shape.pixels() / kPixelsCounted) | 1;
   seen.channel_sums.resize(static_cast<std::size_t>(shape.channels), 0.0);
@@ -158,10 +161,11 @@ void Calibration::observe(const Graph& graph, int value, const FeatureMapShape& 
   }
 }
 
-Quantisation Calibration::quantisation(RangeMethod method) const {
+Quantisation Calibration::quantisation(RangeMethod method, bool winograd) const {
   Quantisation result;
   result.layers = layers_;
   std::map<std::string, std::pair<std::vector<double>, double>> sums;  // [layer] of channels, and of pixels
+  std::map<std::string, double> winograd_pixels;                       // [layer]
   for (const Graph* graph : network_.graphs()) {
     for (const FusedStep& step : fuse(*graph).steps) {
       const std::string& name = graph->layers[layer_index(step.layer)].name;
@@ -177,7 +181,13 @@ Quantisation Calibration::quantisation(RangeMethod method) const {
       channels.resize(seen.channel_sums.size(), 0.0);
       for (std::size_t c = 0; c < channels.size(); ++c) channels[c] += seen.channel_sums[c];
       pixels += static_cast<double>(seen.pixels);
+      if (winograd && PackedConvolution::winograd_fits(step_geometry(*graph, step)))
+        winograd_pixels[name] += static_cast<double>(seen.all_pixels);
     }
+  }
+  for (const auto& [name, pixels] : winograd_pixels) {
+    if (pixels >= kMapOfWinograd * static_cast<double>(std::max<std::int64_t>(pictures_, 1)))
+      result.layers.erase(name);
   }
   for (const auto& [name, sum] : sums) {
     for (const double channel : sum.first) {

@@ -58,19 +58,24 @@ class Calibration {
   // One value of a graph, as a RunObserver sees them.
   void observe(const Graph& graph, int value, const FeatureMapShape& shape, const float* data);
 
-  // All of integer_layers(). Throws DataError when a value that they read was never seen: no picture had what that part
-  // of the network is for.
-  Quantisation quantisation(RangeMethod method) const;
+  // All of integer_layers(), but with `winograd` those 3x3 convolutions that Winograd's way computes faster in floats:
+  // on kMapOfWinograd output pixels a picture and more, where its large weights are read often enough. Throws DataError
+  // when a value that the layers read was never seen: no picture had what that part of the network is for.
+  Quantisation quantisation(RangeMethod method, bool winograd) const;
+
+  static constexpr double kMapOfWinograd = 10000;
 
  private:
   struct Value {
     ValueHistogram histogram;
     std::vector<double> channel_sums;
-    std::int64_t pixels = 0;
+    std::int64_t pixels = 0;  // of those in channel_sums
+    std::int64_t all_pixels = 0;
   };
 
   const Network& network_;
   std::set<std::string> layers_;
+  std::int64_t pictures_ = 0;
   std::map<std::string, std::map<int, Value>> values_;  // [graph][value] those that the layers read
 };
 
