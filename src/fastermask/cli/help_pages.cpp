@@ -5,6 +5,8 @@
 namespace fastermask::cli {
 namespace {
 
+const std::vector<std::string> kInt8Options = {"--calibration", "--calibration-images", "--calibration-method",
+                                               "--max-ap-drop"};
 const std::vector<std::string> kModelOptions = {"--model", "--config-file", "--weights", "--precision", "--exact"};
 const std::vector<std::string> kDataVariables = {"FASTERMASK_DATASETS", "DETECTRON2_DATASETS", "FASTERMASK_CACHE"};
 
@@ -47,6 +49,7 @@ std::vector<HelpPage> model_pages() {
   return {
       {"evaluate",
        {{"Model", kModelOptions},
+        {"Calibration", kInt8Options},
         {"Data", {"--dataset"}},
         {"Output", {"--output", "--json"}},
         {"Computing", {"--threads"}}},
@@ -77,7 +80,9 @@ std::vector<HelpPage> model_pages() {
        weights,
        {"fastermask compile", "docs/serving.md"}},
       {"compile",
-       {{"Model", {"--config-file", "--weights", "--precision", "--exact"}}, {"Output", {"--output"}}},
+       {{"Model", {"--config-file", "--weights", "--precision", "--exact"}},
+        {"Calibration", kInt8Options},
+        {"Output", {"--output"}}},
        "",
        {{"M.fmm", "network, folded and packed weights, class names and configuration, in one file with checksums"}},
        weights,

@@ -91,21 +91,22 @@ double ValueHistogram::quantile(double share) const {
   return limit_;
 }
 
-// The share of [low, high] that is kept.
-double ValueHistogram::kept_by_entropy() const {
+// The distance from zero beyond which values are clipped.
+double ValueHistogram::clipped_by_entropy() const {
   const auto bin_of = [&](double value) {
     const double place = (value / limit_ + 1) * static_cast<double>(kBins / 2);
-    return static_cast<std::size_t>(std::clamp(place, 0.0, static_cast<double>(kBins)));
+    return static_cast<std::size_t>(std::clamp(place, 0.0, static_cast<double>(kBins - 1)));
   };
-  double best = 1, least = HUGE_VAL;
-  for (int step = 0; step <= 70; ++step) {
-    const double kept = 1 - 0.01 * step;
-    const std::size_t begin = bin_of(low_ * kept), end = std::min(kBins, bin_of(high_ * kept) + 1);
+  const double farthest = std::max(-static_cast<double>(low_), static_cast<double>(high_));
+  double best = farthest, least = HUGE_VAL;
+  for (double limit = farthest;; limit *= 0.97) {
+    const std::size_t begin = bin_of(std::max<double>(low_, -limit));
+    const std::size_t end = bin_of(std::min<double>(high_, limit)) + 1;
     if (end < begin + static_cast<std::size_t>(kIntegerActivationMax) + 1) break;  // fewer bins than levels
     const double found = divergence(bins_, begin, end);
     if (found < least) {
       least = found;
-      best = kept;
+      best = limit;
     }
   }
   return best;
@@ -117,9 +118,9 @@ ActivationRange ValueHistogram::range(RangeMethod method) const {
     low = std::max(low, std::min(0.0, quantile(kTail)));
     high = std::min(high, std::max(0.0, quantile(1 - kTail)));
   } else if (method == RangeMethod::entropy && count_ > 0) {
-    const double kept = kept_by_entropy();
-    low *= kept;
-    high *= kept;
+    const double limit = clipped_by_entropy();
+    low = std::max(low, -limit);
+    high = std::min(high, limit);
   }
   ActivationRange range;
   if (!(high - low > 1e-12)) return range;  // nothing but zeros
@@ -181,7 +182,7 @@ Quantisation Calibration::quantisation(RangeMethod method, bool winograd) const 
       channels.resize(seen.channel_sums.size(), 0.0);
       for (std::size_t c = 0; c < channels.size(); ++c) channels[c] += seen.channel_sums[c];
       pixels += static_cast<double>(seen.pixels);
-      if (winograd && PackedConvolution::winograd_fits(step_geometry(*graph, step)))
+      if (winograd && graph == &network_.dense && PackedConvolution::winograd_fits(step_geometry(*graph, step)))
         winograd_pixels[name] += static_cast<double>(seen.all_pixels);
     }
   }

@@ -42,7 +42,7 @@ class ValueHistogram {
  private:
   // The value below which a share of all lie.
   double quantile(double share) const;
-  double kept_by_entropy() const;
+  double clipped_by_entropy() const;
 
   std::vector<std::int64_t> bins_;  // over [-limit_, limit_]
   double limit_;
@@ -59,8 +59,9 @@ class Calibration {
   void observe(const Graph& graph, int value, const FeatureMapShape& shape, const float* data);
 
   // All of integer_layers(), but with `winograd` those 3x3 convolutions that Winograd's way computes faster in floats:
-  // on kMapOfWinograd output pixels a picture and more, where its large weights are read often enough. Throws DataError
-  // when a value that the layers read was never seen: no picture had what that part of the network is for.
+  // those of the dense part on maps of kMapOfWinograd pixels and more, where its large weights are read often enough.
+  // Throws DataError when a value that the layers read was never seen: no picture had what that part of the network is
+  // for.
   Quantisation quantisation(RangeMethod method, bool winograd) const;
 
   static constexpr double kMapOfWinograd = 10000;
