@@ -24,7 +24,7 @@ packages=(
   libcairo2-dev fonts-dejavu-core
   # the command line, its messages, and spans
   libcli11-dev libspdlog-dev libfmt-dev libmsgsl-dev
-  dpkg-dev  # making packages: finds out what they depend on
+  dpkg-dev file  # making packages: finding out what they depend on
   # tests
   libgtest-dev libgmock-dev curl
 )

@@ -218,9 +218,11 @@ void start(const RankPlace& place) {
     fail<UsageError>("train: --master-port must be 1 to 65535, got {}", place.port);
   auto group = std::make_unique<DistributedGroup>();
   group->place = place;
+  // The name means this machine (RFC 6761) also where no /etc/hosts says so, as in bare containers.
+  if (group->place.address == "localhost") group->place.address = "127.0.0.1";
   meet(*group);
   try {
-    group->collectives = make_gloo_group(group->store, place, "gradients", group->timeout());
+    group->collectives = make_gloo_group(group->store, group->place, "gradients", group->timeout());
   } catch (const std::exception& error) {
     fail(
         "distributed: rank {} cannot connect to the other ranks: {}. Each process listens on an address of its own: "

@@ -255,6 +255,13 @@ StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
     record.data_seconds += seconds_since(waiting);
     compute_gradients(batch, part, record);
   }
+  // The slowest rank's, as in the reference's comm.reduce_dict. Nothing waits for other ranks behind the update: one that
+  // is lost there would leave weights that are a step ahead of their checkpoint's number.
+  if (distributed::world_size() > 1) {
+    std::vector<double> slowest = {record.data_seconds};
+    distributed::maximum(slowest);
+    record.data_seconds = slowest[0];
+  }
   const auto updating = std::chrono::steady_clock::now();
   set_stage("optimiser's step");
   record.learning_rate = learning_rate(config_.solver, record.iteration) * rate_factor_;
@@ -265,11 +272,6 @@ StepRecord Trainer::run_step(TrainingLoader& loader, Batch& batch) {
     if (ema_ != nullptr) ema_->update();
   }
   record.update_seconds = seconds_since(updating);
-  if (distributed::world_size() > 1) {  // the slowest rank's, as in the reference's comm.reduce_dict
-    std::vector<double> slowest = {record.data_seconds};
-    distributed::maximum(slowest);
-    record.data_seconds = slowest[0];
-  }
   record.step_seconds = seconds_since(start);
   if (reducer_ != nullptr) {
     const distributed::Traffic now = distributed::traffic();
