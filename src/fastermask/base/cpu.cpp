@@ -26,11 +26,36 @@ Isa detect() {
   return best;
 }
 
+bool is_turned_off(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr && std::string_view(value) == "0";
+}
+
 }  // namespace
 
 Isa best_isa() {
   static const Isa isa = detect();
   return isa;
+}
+
+bool has_bf16_units() {
+#if defined(__x86_64__)
+  static const bool found =
+      best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16") && !is_turned_off("FASTERMASK_BF16_UNITS");
+  return found;
+#else
+  return false;
+#endif
+}
+
+bool has_vnni() {
+#if defined(__x86_64__)
+  static const bool found =
+      best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512vnni") && !is_turned_off("FASTERMASK_VNNI");
+  return found;
+#else
+  return false;
+#endif
 }
 
 const char* isa_name(Isa isa) {

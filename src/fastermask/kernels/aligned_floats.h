@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <memory>
 
+#include "fastermask/kernels/bf16.h"
+
 namespace fastermask {
 
 // Allocated memory of `size()` floats, 64-byte aligned; movable. Above a few megabytes it lies on 2 MiB borders and is
@@ -30,6 +32,12 @@ class AlignedFloats {
 // Floats that somebody holds: packed here, or part of a mapped file. 64-byte aligned.
 struct SharedFloats {
   std::shared_ptr<const float> data;
+  std::size_t size = 0;
+};
+
+// The same of bfloat16 numbers.
+struct SharedHalves {
+  std::shared_ptr<const Bf16> data;
   std::size_t size = 0;
 };
 

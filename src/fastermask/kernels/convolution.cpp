@@ -1,6 +1,7 @@
 #include "fastermask/kernels/convolution.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/parallel.h"
@@ -15,15 +16,29 @@ void PackedConvolution::run(const ConvolutionCall& call) const {
                    "convolution: a transposed convolution takes no upsampled residual");
   if (call.batch == 0) return;
   if (method_ == ConvolutionMethod::winograd) {
-    run_winograd(call);
+    multiplies_halves() ? run_winograd<Bf16>(call) : run_winograd<float>(call);
   } else if (narrow_) {
     run_narrow(call);
   } else {
-    run_direct(call);
+    multiplies_halves() ? run_direct<Bf16>(call) : run_direct<float>(call);
   }
 }
 
+template <class Element>
 struct PackedConvolution::DirectRun {
+  // What the taps of one segment read: lines of the input as they are, or copies of its phase's lines in bfloat16.
+  struct Window {
+    const Element* lines = nullptr;
+    std::ptrdiff_t line_stride = 0;   // between the phase's lines (of copies), or those of the image
+    std::ptrdiff_t pixel_stride = 0;  // between pixels that are there
+    std::int64_t left = 0;            // the first pixel that is there
+    std::int64_t step = 1;            // every step-th pixel is there
+  };
+  // Some panels of the output, and some channels of the input of a 1x1 kernel.
+  struct Part {
+    int group, first_panel, panels, first_depth, depth;
+  };
+
   const PackedConvolution& convolution;
   const ConvolutionCall& call;
   const Phase& phase;
@@ -32,25 +47,108 @@ struct PackedConvolution::DirectRun {
   int out_height;
   std::int64_t out_width;
 
-  void segment(const LineSegment& segment, int group, int first_panel, int panels, int first_depth, int depth) const;
+  std::int64_t stride() const { return convolution.geometry_.transposed ? 1 : convolution.geometry_.stride; }
+  void copy_window(const LineSegment& segment, const Part& part, Bf16* memory, Window& window) const;
+  void find_windows(Span<const LineSegment> segments, const Part& part, std::vector<Window>& windows) const;
+  const Element* input_of(const Window& window, const Tap& tap, std::int64_t y, std::int64_t x) const;
+  void segment(const LineSegment& segment, const Window& window, const Part& part) const;
   void block(Span<const LineSegment> segments) const;
 };
 
-// One panel (or two) of the sums of one segment. `first_depth` and `depth` cut the channels of a 1x1 kernel.
-void PackedConvolution::DirectRun::segment(const LineSegment& segment, int group, int first_panel, int panels,
-                                           int first_depth, int depth) const {
+// The lines that the segment's taps see, part.depth channels of each pixel from part.first_depth on; pixels that no tap
+// sees are left out where taps lie above each other. Without memory: only what does not depend on it.
+template <>
+void PackedConvolution::DirectRun<Bf16>::copy_window(const LineSegment& segment, const Part& part, Bf16* memory,
+                                                     Window& window) const {
+  const int channels = convolution.geometry_.in_channels;
+  window.step = phase.low_x == phase.high_x ? stride() : 1;
+  window.left = segment.x * stride() + phase.low_x;
+  const std::int64_t pixels =
+      ((segment.count - 1) * stride() + phase.high_x - phase.low_x) / window.step + 1;
+  window.lines = memory;
+  window.pixel_stride = part.depth;
+  window.line_stride = pixels * part.depth;
+  if (memory == nullptr) return;
+  const std::int64_t begin = window.left < 0 ? (-window.left + window.step - 1) / window.step : 0;
+  const std::int64_t end = std::min(pixels, (width - window.left + window.step - 1) / window.step);
+  for (std::size_t line = 0; line < phase.lines.size(); ++line) {
+    const std::int64_t y = segment.y * stride() + phase.lines[line];
+    if (y < 0 || y >= height) continue;
+    const float* const source =
+        call.input + ((segment.image * height + y) * width + window.left) * channels + part.first_depth;
+    Bf16* const out = memory + static_cast<std::ptrdiff_t>(line) * window.line_stride;
+    if (part.depth == channels && window.step == 1) {
+      if (begin < end)
+        convolution.half_ops_.narrow(source + begin * channels, out + begin * channels, (end - begin) * channels);
+      continue;
+    }
+    for (std::int64_t i = begin; i < end; ++i)
+      convolution.half_ops_.narrow(source + i * window.step * channels, out + i * part.depth, part.depth);
+  }
+}
+
+template <>
+void PackedConvolution::DirectRun<Bf16>::find_windows(Span<const LineSegment> segments, const Part& part,
+                                                      std::vector<Window>& windows) const {
+  const auto size_of = [&](const Window& window) {
+    return static_cast<std::ptrdiff_t>(phase.lines.size()) * window.line_stride;
+  };
+  std::ptrdiff_t size = 0;
+  windows.resize(segments.size());
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    copy_window(segments[i], part, nullptr, windows[i]);
+    size += size_of(windows[i]);
+  }
+  auto* memory = reinterpret_cast<Bf16*>(thread_scratch(static_cast<std::size_t>((size + 1) / 2)));
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    copy_window(segments[i], part, memory, windows[i]);
+    memory += size_of(windows[i]);
+  }
+}
+
+template <>
+void PackedConvolution::DirectRun<float>::find_windows(Span<const LineSegment> segments, const Part& part,
+                                                       std::vector<Window>& windows) const {
+  const auto& g = convolution.geometry_;
+  windows.resize(segments.size());
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    windows[i].pixel_stride = g.in_channels;
+    windows[i].line_stride = static_cast<std::ptrdiff_t>(width) * g.in_channels;
+    windows[i].lines = call.input + segments[i].image * height * windows[i].line_stride +
+                       static_cast<std::ptrdiff_t>(part.group) * (g.in_channels / g.groups) + part.first_depth;
+  }
+}
+
+// The input pixel of output x in line y of the input, for one tap.
+template <>
+const Bf16* PackedConvolution::DirectRun<Bf16>::input_of(const Window& window, const Tap& tap, std::int64_t,
+                                                         std::int64_t x) const {
+  return window.lines + tap.line * window.line_stride +
+         (x * stride() + tap.dx - window.left) / window.step * window.pixel_stride;
+}
+
+template <>
+const float* PackedConvolution::DirectRun<float>::input_of(const Window& window, const Tap& tap, std::int64_t y,
+                                                           std::int64_t x) const {
+  return window.lines + y * window.line_stride + (x * stride() + tap.dx) * window.pixel_stride;
+}
+
+// One panel (or two) of the sums of one segment.
+template <class Element>
+void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, const Window& window,
+                                                    const Part& part) const {
   const auto& g = convolution.geometry_;
   const int group_in = g.in_channels / g.groups;
   const int group_out = g.out_channels / g.groups;
-  const int stride = g.transposed ? 1 : g.stride;
+  const auto& [group, first_panel, panels, first_depth, depth] = part;
   const int group_panels = panels_of(group_out);
   const std::ptrdiff_t panel_stride = static_cast<std::ptrdiff_t>(phase.taps.size()) * group_in * kPanelWidth;
-  const float* weights = convolution.weights_.data.get() + phase.panel_offset +
-                         (static_cast<std::ptrdiff_t>(group) * group_panels + first_panel) * panel_stride;
+  const Element* weights = convolution.panels<Element>() + phase.panel_offset +
+                           (static_cast<std::ptrdiff_t>(group) * group_panels + first_panel) * panel_stride;
   const std::int64_t out_y = segment.y * phase.step + phase.y;
   const int channel = group * group_out + first_panel * kPanelWidth;
-  PanelProduct product;
-  product.a_stride = static_cast<std::ptrdiff_t>(stride) * g.in_channels;
+  PanelProductOf<Element> product;
+  product.a_stride = stride() / window.step * window.pixel_stride;
   product.panel_stride = panel_stride;
   product.c_stride = static_cast<std::ptrdiff_t>(phase.step) * g.out_channels;
   product.columns = std::min(panels * kPanelWidth, group_out - first_panel * kPanelWidth);
@@ -75,11 +173,11 @@ void PackedConvolution::DirectRun::segment(const LineSegment& segment, int group
   bool finished = false;
   for (std::size_t t = 0; t < phase.taps.size(); ++t) {
     const Tap& tap = phase.taps[t];
-    const std::int64_t y = segment.y * stride + tap.dy;
+    const std::int64_t y = segment.y * stride() + tap.dy;
     if (y < 0 || y >= height) continue;
     // Pixels whose input column, x * stride + dx, exists.
-    const std::int64_t low = tap.dx >= 0 ? 0 : (-tap.dx + stride - 1) / stride;
-    const std::int64_t high = width - 1 - tap.dx < 0 ? 0 : (width - 1 - tap.dx) / stride + 1;
+    const std::int64_t low = tap.dx >= 0 ? 0 : (-tap.dx + stride() - 1) / stride();
+    const std::int64_t high = width - 1 - tap.dx < 0 ? 0 : (width - 1 - tap.dx) / stride() + 1;
     const std::int64_t begin = std::max(segment.x, low);
     const std::int64_t end = std::min(segment.x + segment.count, high);
     if (begin >= end) continue;
@@ -93,12 +191,11 @@ void PackedConvolution::DirectRun::segment(const LineSegment& segment, int group
       set_residual(segment.x);
       finished = true;
     }
-    product.a = call.input + ((segment.image * height + y) * width + begin * stride + tap.dx) * g.in_channels +
-                group * group_in + first_depth;
+    product.a = input_of(window, tap, y, begin);
     product.panel = weights + tap.offset + static_cast<std::ptrdiff_t>(first_depth) * kPanelWidth;
     product.c = out_pixel(begin);
     product.rows = static_cast<int>(end - begin);
-    convolution.ops_.multiply_panel(product);
+    convolution.multiply(product);
     started = true;
   }
   if (finished || !last_depth) return;
@@ -107,30 +204,33 @@ void PackedConvolution::DirectRun::segment(const LineSegment& segment, int group
   product.accumulate = true;
   product.depth = 0;  // nothing more to sum: only the finishing
   product.panel = weights;
-  product.a = call.input;
+  product.a = window.lines;
   product.c = out_pixel(segment.x);
   product.rows = static_cast<int>(segment.count);
-  convolution.ops_.multiply_panel(product);
+  convolution.multiply(product);
 }
 
-void PackedConvolution::DirectRun::block(Span<const LineSegment> segments) const {
+template <class Element>
+void PackedConvolution::DirectRun<Element>::block(Span<const LineSegment> segments) const {
   const auto& g = convolution.geometry_;
   const int group_in = g.in_channels / g.groups;
   const int panels = panels_of(g.out_channels / g.groups);
   const int depth = phase.taps.size() == 1 ? std::min(group_in, kMaxDepth) : group_in;
   const int step = convolution.ops_.panels_at_once;
+  std::vector<Window> windows;
   for (int first_depth = 0; first_depth < group_in; first_depth += depth) {
     for (int group = 0; group < g.groups; ++group) {
-      for (int panel = 0; panel < panels; panel += step) {
-        for (const LineSegment& part : segments) {
-          segment(part, group, panel, std::min(step, panels - panel), first_depth,
-                  std::min(depth, group_in - first_depth));
-        }
+      Part part{group, 0, step, first_depth, std::min(depth, group_in - first_depth)};
+      find_windows(segments, part, windows);
+      for (; part.first_panel < panels; part.first_panel += step) {
+        part.panels = std::min(step, panels - part.first_panel);
+        for (std::size_t i = 0; i < segments.size(); ++i) segment(segments[i], windows[i], part);
       }
     }
   }
 }
 
+template <class Element>
 void PackedConvolution::run_direct(const ConvolutionCall& call) const {
   const auto& g = geometry_;
   const int out_height = g.output_size(call.height);
@@ -138,7 +238,7 @@ void PackedConvolution::run_direct(const ConvolutionCall& call) const {
   const bool one_line =
       g.kernel == 1 && g.stride == 1 && g.padding == 0 && call.residual_scale == 1 && !g.transposed;
   for (const Phase& phase : phases_) {
-    DirectRun run{*this, call, phase, call.height, call.width, out_height, out_width};
+    DirectRun<Element> run{*this, call, phase, call.height, call.width, out_height, out_width};
     std::int64_t lines = static_cast<std::int64_t>(call.batch) * ((out_height - phase.y + phase.step - 1) / phase.step);
     std::int64_t line_length = (out_width - phase.x + phase.step - 1) / phase.step;
     std::int64_t lines_per_image = lines / call.batch;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fastermask/kernels/aligned_floats.h"
+#include "fastermask/kernels/half_kernels.h"
 #include "fastermask/kernels/panel_product.h"
 
 namespace fastermask {
@@ -61,6 +62,16 @@ class PackedConvolution {
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, SharedFloats weights,
                     SharedFloats bias, Isa isa = best_isa());
 
+  // The same with weights rounded to bfloat16, in the order of packed_weights(). Where the processor has units for it
+  // (has_bf16_units()) and the geometry suits them, what the weights are multiplied with is rounded to bfloat16, too, and
+  // the products are summed in float32; otherwise these are float32 convolutions.
+  PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, const SharedHalves& weights,
+                    SharedFloats bias, Isa isa = best_isa());
+
+  // From float32 weights to the above. Winograd's are rounded after their transform.
+  static PackedConvolution in_bf16(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
+                                   ConvolutionMethod method, Isa isa = best_isa());
+
   static bool winograd_fits(const ConvolutionGeometry& geometry);
 
   // Whether the output may take the residual's place: where no sum is laid down in between.
@@ -69,8 +80,13 @@ class PackedConvolution {
   const ConvolutionGeometry& geometry() const { return geometry_; }
   ConvolutionMethod method() const { return method_; }
   // As packed: a pure function of geometry, method, weight and bias, the same for every instruction set.
+  // Empty where multiplies_halves().
   const SharedFloats& packed_weights() const { return weights_; }
   const SharedFloats& packed_bias() const { return bias_; }
+  // Whether its products are of bfloat16 numbers.
+  bool multiplies_halves() const { return pairs_.data != nullptr; }
+  // Weights that were given as bfloat16, as they were given. Throws Error when they are no bfloat16 numbers.
+  SharedHalves packed_halves() const;
 
   // Computes the output. Parallel; equal results for every thread count. Thread-safe; scratch memory is kept by the
   // computing threads.
@@ -81,6 +97,7 @@ class PackedConvolution {
   struct Tap {
     int dy = 0;
     int dx = 0;
+    int line = 0;  // of its phase's lines
     std::ptrdiff_t offset = 0;
   };
   // Output pixels phase, phase + step, ... down and across, and the taps they sum. One, or for a transposed convolution
@@ -91,32 +108,53 @@ class PackedConvolution {
     int step = 1;
     std::vector<Tap> taps;            // the one that most pixels have is last: it finishes the sums
     std::vector<int> positions;       // [tap] ky * kernel + kx
+    std::vector<int> lines;           // the different dy, ascending
+    int low_x = 0, high_x = 0;        // of all dx
     std::ptrdiff_t panel_offset = 0;  // of its first panel
   };
-  struct Segment;
+  template <class Element>
   struct DirectRun;
 
   // Fills everything but weights and bias.
   void lay_out();
+  // Whether the processor and the geometry allow products of bfloat16 numbers.
+  bool suits_halves() const;
   void lay_out_direct();
   void pack_direct(const float* weight, float* packed) const;
   void pack_narrow(const float* weight, float* packed) const;
   void pack_winograd(const float* weight, float* packed) const;
+  template <class Element>
   void run_direct(const ConvolutionCall& call) const;
   void run_narrow(const ConvolutionCall& call) const;
+  template <class Element>
   void run_winograd(const ConvolutionCall& call) const;
+  template <class Element>
+  const Element* panels() const;  // of the weights
+  void multiply(const PanelProduct& product) const { ops_.multiply_panel(product); }
+  void multiply(const HalfProduct& product) const { half_ops_.multiply_panel(product); }
 
   ConvolutionGeometry geometry_;
   ConvolutionMethod method_;
   Isa isa_;
   PanelOps ops_;
+  HalfOps half_ops_;
   bool narrow_ = false;  // few input channels: a kernel row's pixels are taken as one
   std::vector<Phase> phases_;
   std::ptrdiff_t panel_floats_ = 0;  // of one panel: depth * kPanelWidth
   std::size_t weight_floats_ = 0;
   std::size_t bias_floats_ = 0;
   SharedFloats weights_;
-  SharedFloats bias_;  // [G, K / G rounded up to whole panels]
+  SharedHalves pairs_;  // instead of weights_: two steps of depth side by side for each column
+  SharedFloats bias_;   // [G, K / G rounded up to whole panels]
 };
+
+template <>
+inline const float* PackedConvolution::panels<float>() const {
+  return weights_.data.get();
+}
+template <>
+inline const Bf16* PackedConvolution::panels<Bf16>() const {
+  return pairs_.data.get();
+}
 
 }  // namespace fastermask

@@ -30,6 +30,35 @@ SharedFloats share(AlignedFloats floats) {
   return {std::shared_ptr<const float>(owner, owner->data()), owner->size()};
 }
 
+// Memory for bfloat16 numbers, 64-byte aligned.
+class HalvesOwner {
+ public:
+  explicit HalvesOwner(std::size_t size)
+      : floats_(std::make_shared<AlignedFloats>((size + 1) / 2)),
+        halves_(reinterpret_cast<Bf16*>(floats_->data())),
+        size_(size) {}
+
+  Bf16* data() { return halves_; }
+  SharedHalves share() const { return {std::shared_ptr<const Bf16>(floats_, halves_), size_}; }
+
+ private:
+  std::shared_ptr<AlignedFloats> floats_;
+  Bf16* halves_;
+  std::size_t size_;
+};
+
+// Each 2 * kPanelWidth numbers, as rows of `width`, turned into columns: [2, kPanelWidth] to [kPanelWidth, 2] and back.
+void swap_pairs(const Bf16* in, Bf16* out, std::size_t count, int width) {
+  constexpr std::int64_t kUnit = 2 * kPanelWidth;
+  const std::int64_t height = kUnit / width;
+  parallel_for(0, static_cast<std::int64_t>(count) / kUnit, 1024, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      for (std::int64_t i = 0; i < kUnit; ++i)
+        out[unit * kUnit + i % width * height + i / width] = in[unit * kUnit + i];
+    }
+  });
+}
+
 }  // namespace
 
 int ConvolutionGeometry::output_size(int size) const {
@@ -84,6 +113,51 @@ PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, Convol
                    weights_.size, bias_.size, weight_floats_, bias_floats_);
 }
 
+PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method,
+                                     const SharedHalves& weights, SharedFloats bias, Isa isa)
+    : geometry_(geometry), method_(method), isa_(isa), ops_(panel_ops(isa)), bias_(std::move(bias)) {
+  lay_out();
+  FASTERMASK_CHECK(weights.size == weight_floats_ && bias_.size == bias_floats_,
+                   "convolution: packed weights and bias have {} and {} numbers, their geometry needs {} and {}",
+                   weights.size, bias_.size, weight_floats_, bias_floats_);
+  if (suits_halves()) {
+    half_ops_ = half_ops();
+    HalvesOwner pairs(weights.size);
+    swap_pairs(weights.data.get(), pairs.data(), weights.size, kPanelWidth);
+    pairs_ = pairs.share();
+    return;
+  }
+  AlignedFloats floats(weights.size);
+  widen_bf16(weights.data.get(), floats.data(), static_cast<std::int64_t>(weights.size));
+  weights_ = share(std::move(floats));
+}
+
+PackedConvolution PackedConvolution::in_bf16(const ConvolutionGeometry& geometry, const float* weight,
+                                             const float* bias, ConvolutionMethod method, Isa isa) {
+  const PackedConvolution packed(geometry, weight, bias, method, isa);
+  HalvesOwner halves(packed.weights_.size);
+  narrow_to_bf16(packed.weights_.data.get(), halves.data(), static_cast<std::int64_t>(packed.weights_.size));
+  return {geometry, method, halves.share(), packed.bias_, isa};
+}
+
+SharedHalves PackedConvolution::packed_halves() const {
+  HalvesOwner halves(weight_floats_);
+  if (multiplies_halves()) {
+    swap_pairs(pairs_.data.get(), halves.data(), weight_floats_, 2);
+    return halves.share();
+  }
+  AlignedFloats back(weight_floats_);
+  narrow_to_bf16(weights_.data.get(), halves.data(), static_cast<std::int64_t>(weight_floats_));
+  widen_bf16(halves.data(), back.data(), static_cast<std::int64_t>(weight_floats_));
+  FASTERMASK_CHECK(std::equal(back.data(), back.data() + weight_floats_, weights_.data.get()),
+                   "convolution: its weights are no bfloat16 numbers");
+  return halves.share();
+}
+
+bool PackedConvolution::suits_halves() const {
+  return isa_ == Isa::avx512 && has_bf16_units() && geometry_.groups == 1 && !narrow_ && geometry_.in_channels % 2 == 0;
+}
+
 void PackedConvolution::lay_out() {
   const auto& g = geometry_;
   check_geometry(g);
@@ -125,9 +199,20 @@ void PackedConvolution::lay_out_direct() {
             dy = (py + g.padding - ky) / g.stride;
             dx = (px + g.padding - kx) / g.stride;
           }
-          phase.taps.push_back({dy, dx, 0});
+          phase.taps.push_back({dy, dx, 0, 0});
           phase.positions.push_back(ky * g.kernel + kx);
         }
+      }
+      for (const Tap& tap : phase.taps) {
+        phase.lines.push_back(tap.dy);
+        phase.low_x = std::min(phase.low_x, tap.dx);
+        phase.high_x = std::max(phase.high_x, tap.dx);
+      }
+      std::sort(phase.lines.begin(), phase.lines.end());
+      phase.lines.erase(std::unique(phase.lines.begin(), phase.lines.end()), phase.lines.end());
+      for (Tap& tap : phase.taps) {
+        tap.line = static_cast<int>(std::lower_bound(phase.lines.begin(), phase.lines.end(), tap.dy) -
+                                    phase.lines.begin());
       }
       // The tap nearest to the window's middle lies inside the input for most output pixels.
       if (phase.taps.size() > 1) {

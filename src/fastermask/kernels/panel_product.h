@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "fastermask/kernels/bf16.h"
 #include "fastermask/kernels/isa_copy.h"
 
 namespace fastermask {
@@ -12,12 +13,13 @@ namespace fastermask {
 // Columns of a packed panel: the same for every instruction set, so that packed weights can be stored.
 constexpr int kPanelWidth = 16;
 
-// c[r][n] (+)= sum over k of a[r][k] * b[k][n], for r < rows, n < columns.
-struct PanelProduct {
-  const float* a = nullptr;  // row r begins at a + r * a_stride
+// c[r][n] (+)= sum over k of a[r][k] * b[k][n], for r < rows, n < columns. Strides count elements.
+template <class Element>
+struct PanelProductOf {
+  const Element* a = nullptr;  // row r begins at a + r * a_stride
   std::ptrdiff_t a_stride = 0;
   bool a_by_depth = false;          // a[k][r] instead: a_stride lies between two steps of depth, the rows side by side
-  const float* panel = nullptr;     // [K, kPanelWidth], 64-byte aligned; columns beyond N hold zeros
+  const Element* panel = nullptr;   // [K, kPanelWidth], 64-byte aligned; columns beyond N hold zeros
   std::ptrdiff_t panel_stride = 0;  // from a panel to the next, when more than one is given
   float* c = nullptr;               // row r begins at c + r * c_stride
   std::ptrdiff_t c_stride = 0;
@@ -35,6 +37,12 @@ struct PanelProduct {
   int residual_phase = 0;
   bool relu = false;  // c = max(c, 0); NaN stays NaN
 };
+
+using PanelProduct = PanelProductOf<float>;
+
+// Of bfloat16 numbers, summed in float32. Depth goes by pairs: K is even, a panel is [K / 2, kPanelWidth, 2], and with
+// a_by_depth a is [K / 2, rows, 2], a_stride lying between two pairs of depth.
+using HalfProduct = PanelProductOf<Bf16>;
 
 FASTERMASK_DECLARE_COPIES(
     // Uses fused multiply-add where the instruction set has it: results differ between instruction sets in the last

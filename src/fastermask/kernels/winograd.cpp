@@ -2,6 +2,7 @@
 // thread does all three for its own tiles, so that the values in between stay in the caches it shares with few others.
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <vector>
 
 #include "fastermask/base/parallel.h"
@@ -25,6 +26,15 @@ struct TileGrid {
   std::int64_t across = 0;
 };
 
+template <class Element>
+auto input_transform_of(const HalfOps& half_ops, Isa isa) {
+  if constexpr (std::is_same_v<Element, Bf16>) {
+    return static_cast<void>(isa), half_ops.winograd_input;
+  } else {
+    return static_cast<void>(half_ops), FASTERMASK_PICK_COPY(winograd_input, isa);
+  }
+}
+
 }  // namespace
 
 // [matrix][panel][C][kPanelWidth]
@@ -39,15 +49,16 @@ void PackedConvolution::pack_winograd(const float* weight, float* packed) const 
   });
 }
 
+template <class Element>
 void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
   const auto& g = geometry_;
   const TileGrid grid{g.output_size(call.height), g.output_size(call.width),
                       (g.output_size(call.height) + 3) / 4, (g.output_size(call.width) + 3) / 4};
   const std::int64_t tiles = call.batch * grid.down * grid.across;
   if (tiles == 0) return;
-  const auto input_transform = FASTERMASK_PICK_COPY(winograd_input, isa_);
+  const auto input_transform = input_transform_of<Element>(half_ops_, isa_);
   const auto output_transform = FASTERMASK_PICK_COPY(winograd_output, isa_);
-  const int panels = panels_of(g.out_channels);
+  const int panel_count = panels_of(g.out_channels);
   const std::int64_t threads = num_threads();
   const std::int64_t wanted = (tiles + kTilesAtOnce - 1) / kTilesAtOnce;
   const std::int64_t chunks = std::min(tiles, (wanted + threads - 1) / threads * threads);
@@ -56,8 +67,8 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
     const std::int64_t largest = (tiles + chunks - 1) / chunks + 1;
     const std::ptrdiff_t in_matrix = largest * g.in_channels + kMatrixPad;
     const std::ptrdiff_t out_matrix = largest * g.out_channels + kMatrixPad;
-    float* const values = thread_scratch(static_cast<std::size_t>(kWinogradMatrices * (in_matrix + out_matrix)));
-    float* const products = values + kWinogradMatrices * in_matrix;
+    float* const products = thread_scratch(static_cast<std::size_t>(kWinogradMatrices * (in_matrix + out_matrix)));
+    auto* const values = reinterpret_cast<Element*>(products + kWinogradMatrices * out_matrix);
     for (std::int64_t chunk = begin; chunk < end; ++chunk) {
       const std::int64_t first = tiles * chunk / chunks;
       const std::int64_t count = tiles * (chunk + 1) / chunks - first;
@@ -76,7 +87,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
         }
         input_transform(pixels.data(), g.in_channels, {values + t * g.in_channels, in_matrix});
       }
-      PanelProduct product;
+      PanelProductOf<Element> product;
       product.a_stride = g.in_channels;
       product.c_stride = g.out_channels;
       product.panel_stride = panel_floats_;
@@ -84,11 +95,11 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
       product.depth = g.in_channels;
       for (int matrix = 0; matrix < kWinogradMatrices; ++matrix) {
         product.a = values + matrix * in_matrix;
-        for (int panel = 0; panel < panels; panel += ops_.panels_at_once) {
+        for (int panel = 0; panel < panel_count; panel += ops_.panels_at_once) {
           product.columns = std::min(ops_.panels_at_once * kPanelWidth, g.out_channels - panel * kPanelWidth);
-          product.panel = weights_.data.get() + (static_cast<std::ptrdiff_t>(matrix) * panels + panel) * panel_floats_;
+          product.panel = panels<Element>() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * panel_floats_;
           product.c = products + matrix * out_matrix + panel * kPanelWidth;
-          ops_.multiply_panel(product);
+          multiply(product);
         }
       }
       for (std::int64_t t = 0; t < count; ++t) {
@@ -116,5 +127,8 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
     }
   });
 }
+
+template void PackedConvolution::run_winograd<float>(const ConvolutionCall& call) const;
+template void PackedConvolution::run_winograd<Bf16>(const ConvolutionCall& call) const;
 
 }  // namespace fastermask

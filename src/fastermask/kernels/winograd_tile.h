@@ -7,6 +7,7 @@
 
 #include <cstddef>
 
+#include "fastermask/kernels/bf16.h"
 #include "fastermask/kernels/isa_copy.h"
 
 namespace fastermask {
@@ -29,11 +30,14 @@ struct WinogradOutput {
 
 // Where the 36 values of a tile lie: value i of channel c at
 // data + i * matrix_stride + c / kWinogradChannels * panel_stride + c % kWinogradChannels.
-struct WinogradValues {
-  float* data = nullptr;
+template <class Element>
+struct WinogradValuesOf {
+  Element* data = nullptr;
   std::ptrdiff_t matrix_stride = 0;
   std::ptrdiff_t panel_stride = kWinogradChannels;  // as it is: all channels side by side
 };
+using WinogradValues = WinogradValuesOf<float>;
+using WinogradHalves = WinogradValuesOf<Bf16>;
 
 FASTERMASK_DECLARE_COPIES(
     // One tile's input: `pixels` [36] point at the channels of the window's pixels, row by row.

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "fastermask/base/error.h"
-#include "fastermask/kernels/bf16.h"
 #include "fastermask/runtime/quantisation.h"
 
 namespace fastermask {
@@ -23,13 +22,6 @@ SharedFloats shared_floats(const std::vector<float>& values) {
   const auto owner = std::make_shared<AlignedFloats>(values.size());
   std::copy(values.begin(), values.end(), owner->data());
   return {std::shared_ptr<const float>(owner, owner->data()), values.size()};
-}
-
-// As packed, Winograd's after their transform: what a package then stores in half the bytes.
-SharedFloats rounded(const SharedFloats& values) {
-  const auto owner = std::make_shared<AlignedFloats>(values.size);
-  round_to_bf16(values.data.get(), owner->data(), static_cast<std::int64_t>(values.size));
-  return {std::shared_ptr<const float>(owner, owner->data()), values.size};
 }
 
 // [out, C, P, P] -> [out, P, P, C]
@@ -150,11 +142,12 @@ class WeightCompiler {
       return;
     }
     const ConvolutionMethod method = step_method(geometry, options_);
-    packed.convolution = std::make_shared<PackedConvolution>(geometry, weight.data(), bias.data(), method);
-    if (options_.precision != WeightPrecision::bf16) return;
-    packed.convolution =
-        std::make_shared<PackedConvolution>(geometry, method, rounded(packed.convolution->packed_weights()),
-                                            packed.convolution->packed_bias());
+    if (options_.precision == WeightPrecision::f32) {
+      packed.convolution = std::make_shared<PackedConvolution>(geometry, weight.data(), bias.data(), method);
+    } else {
+      packed.convolution = std::make_shared<PackedConvolution>(
+          PackedConvolution::in_bf16(geometry, weight.data(), bias.data(), method));
+    }
   }
 
   // Of a layer's inputs. The columns of a flattened map go through its channels again and again.

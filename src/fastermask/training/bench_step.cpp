@@ -150,7 +150,7 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
     whole.push_back(waited + end);
     times.batch = batch.size();
   }
-  times.bf16_units = plan.precision != Precision::f32 && has_bf16_units();
+  times.bf16_units = plan.precision != Precision::f32 && computes_in_bf16();
   times.data = middle(data);
   times.forward = middle(forward);
   times.backward = middle(backward);

@@ -36,7 +36,7 @@ class TorchGraphExecutor {
   // What layers round to 16 bits: nothing unless set.
   void set_precision(Precision precision) {
     precision_ = precision;
-    bf16_tensors_ = precision != Precision::f32 && has_bf16_units();
+    bf16_tensors_ = precision != Precision::f32 && computes_in_bf16();
   }
 
   // Lets 3x3 convolutions run on our own kernels (winograd_autograd.h): faster, with about five times the rounding

@@ -71,7 +71,7 @@ PrecisionPlan precision_plan(const Config& config) {
   return plan;
 }
 
-bool has_bf16_units() {
+bool computes_in_bf16() {
   if (const char* chosen = std::getenv("FASTERMASK_BF16_UNITS")) return std::string(chosen) == "1";
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16") != 0;  // processors with AMX have it, too

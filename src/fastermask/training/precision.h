@@ -30,7 +30,7 @@ PrecisionPlan precision_plan(const Config& config);
 
 // Whether LibTorch multiplies bfloat16 tensors on units made for it. FASTERMASK_BF16_UNITS=1 or 0 decides otherwise, to
 // compare: without such units LibTorch's bfloat16 is many times slower than float32.
-bool has_bf16_units();
+bool computes_in_bf16();
 
 // The tensor rounded to bfloat16; its gradient is rounded likewise.
 at::Tensor round_to_bf16(const at::Tensor& tensor);
