@@ -40,8 +40,7 @@ Isa best_isa() {
 
 bool has_bf16_units() {
 #if defined(__x86_64__)
-  static const bool found =
-      best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16") && !is_turned_off("FASTERMASK_BF16_UNITS");
+  static const bool found = best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16");
   return found;
 #else
   return false;

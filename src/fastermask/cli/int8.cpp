@@ -74,7 +74,7 @@ IntegerNetwork search_layers(const Config& config, const CalibrationResult& cali
       std::make_shared<const Dataset>(load_dataset(config.datasets.test.front(), dataset_loading(config)));
   const std::unique_ptr<Detector> floats = make_cpu_detector(config, {winograd});
   const std::map<std::string, double> wanted = average_precisions(*floats, dataset, config);
-  // The number of layers left in float32: too few, and enough (all of them certainly are).
+  // The number of layers left in bf16: too few, and enough (all of them certainly are).
   std::size_t too_few = 0, enough = calibrated.noise.size();
   std::size_t tried = 0;
   IntegerNetwork best;
@@ -107,7 +107,7 @@ IntegerNetwork search_layers(const Config& config, const CalibrationResult& cali
   }
   std::vector<std::string> left;
   for (std::size_t i = 0; i < enough; ++i) left.push_back(calibrated.noise[i].layer);
-  if (!left.empty()) log_info(kLogger, "Left in float32: {}", fmt::join(left, ", "));
+  if (!left.empty()) log_info(kLogger, "Left in bf16: {}", fmt::join(left, ", "));
   return best;
 }
 
@@ -126,7 +126,7 @@ void add_int8_options(CLI::App& command, Int8Options& options) {
   command
       .add_option("--max-ap-drop", options.max_ap_drop,
                   "int8: AP that may be lost on DATASETS.TEST, such as 0.01 (one point of 100); layers that lose the "
-                  "most stay float32; 0: whatever it costs")
+                  "most stay bf16; 0: whatever it costs")
       ->check(CLI::Range(0.0, 1.0));
 }
 

@@ -62,9 +62,9 @@ class PackedConvolution {
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, SharedFloats weights,
                     SharedFloats bias, Isa isa = best_isa());
 
-  // The same with weights rounded to bfloat16, in the order of packed_weights(). Where the processor has units for it
-  // (has_bf16_units()) and the geometry suits them, what the weights are multiplied with is rounded to bfloat16, too, and
-  // the products are summed in float32; otherwise these are float32 convolutions.
+  // The same with weights rounded to bfloat16, in the order of packed_halves(). Where the processor has units
+  // that are worth it (bf16_units_pay()) and pairs_fit(), the weights are used as they lie there, what they are multiplied
+  // with is rounded to bfloat16, too, and the products are summed in float32; otherwise these are float32 convolutions.
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, const SharedHalves& weights,
                     SharedFloats bias, Isa isa = best_isa());
 
@@ -85,8 +85,13 @@ class PackedConvolution {
   const SharedFloats& packed_bias() const { return bias_; }
   // Whether its products are of bfloat16 numbers.
   bool multiplies_halves() const { return pairs_.data != nullptr; }
-  // Weights that were given as bfloat16, as they were given. Throws Error when they are no bfloat16 numbers.
+  // The weights as bfloat16 numbers, again the same for every instruction set: in the order of packed_weights(), but where
+  // pairs_fit() two steps of depth lie side by side for each column. Throws Error when they are no bfloat16 numbers.
   SharedHalves packed_halves() const;
+
+  // Whether units for bfloat16, which multiply pairs, can be given a layer's depth: no groups, even, and not a picture's
+  // three channels.
+  bool pairs_fit() const;
 
   // Computes the output. Parallel; equal results for every thread count. Thread-safe; scratch memory is kept by the
   // computing threads.
@@ -117,8 +122,6 @@ class PackedConvolution {
 
   // Fills everything but weights and bias.
   void lay_out();
-  // Whether the processor and the geometry allow products of bfloat16 numbers.
-  bool suits_halves() const;
   void lay_out_direct();
   void pack_direct(const float* weight, float* packed) const;
   void pack_narrow(const float* weight, float* packed) const;
@@ -144,7 +147,7 @@ class PackedConvolution {
   std::size_t weight_floats_ = 0;
   std::size_t bias_floats_ = 0;
   SharedFloats weights_;
-  SharedHalves pairs_;  // instead of weights_: two steps of depth side by side for each column
+  SharedHalves pairs_;  // instead of weights_: packed_halves()
   SharedFloats bias_;   // [G, K / G rounded up to whole panels]
 };
 

@@ -120,42 +120,47 @@ PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, Convol
   FASTERMASK_CHECK(weights.size == weight_floats_ && bias_.size == bias_floats_,
                    "convolution: packed weights and bias have {} and {} numbers, their geometry needs {} and {}",
                    weights.size, bias_.size, weight_floats_, bias_floats_);
-  if (suits_halves()) {
+  if (isa_ == Isa::avx512 && bf16_units_pay() && pairs_fit()) {
     half_ops_ = half_ops();
-    HalvesOwner pairs(weights.size);
-    swap_pairs(weights.data.get(), pairs.data(), weights.size, kPanelWidth);
-    pairs_ = pairs.share();
+    pairs_ = weights;
     return;
   }
   AlignedFloats floats(weights.size);
-  widen_bf16(weights.data.get(), floats.data(), static_cast<std::int64_t>(weights.size));
+  if (pairs_fit()) {
+    HalvesOwner columns(weights.size);
+    swap_pairs(weights.data.get(), columns.data(), weights.size, 2);
+    widen_bf16(columns.data(), floats.data(), static_cast<std::int64_t>(weights.size));
+  } else {
+    widen_bf16(weights.data.get(), floats.data(), static_cast<std::int64_t>(weights.size));
+  }
   weights_ = share(std::move(floats));
 }
 
 PackedConvolution PackedConvolution::in_bf16(const ConvolutionGeometry& geometry, const float* weight,
                                              const float* bias, ConvolutionMethod method, Isa isa) {
   const PackedConvolution packed(geometry, weight, bias, method, isa);
-  HalvesOwner halves(packed.weights_.size);
-  narrow_to_bf16(packed.weights_.data.get(), halves.data(), static_cast<std::int64_t>(packed.weights_.size));
-  return {geometry, method, halves.share(), packed.bias_, isa};
+  AlignedFloats rounded(packed.weights_.size);
+  round_to_bf16(packed.weights_.data.get(), rounded.data(), static_cast<std::int64_t>(rounded.size()));
+  const PackedConvolution exact(geometry, method, share(std::move(rounded)), packed.bias_, isa);
+  return {geometry, method, exact.packed_halves(), packed.bias_, isa};
 }
 
 SharedHalves PackedConvolution::packed_halves() const {
+  if (multiplies_halves()) return pairs_;
   HalvesOwner halves(weight_floats_);
-  if (multiplies_halves()) {
-    swap_pairs(pairs_.data.get(), halves.data(), weight_floats_, 2);
-    return halves.share();
-  }
   AlignedFloats back(weight_floats_);
   narrow_to_bf16(weights_.data.get(), halves.data(), static_cast<std::int64_t>(weight_floats_));
   widen_bf16(halves.data(), back.data(), static_cast<std::int64_t>(weight_floats_));
   FASTERMASK_CHECK(std::equal(back.data(), back.data() + weight_floats_, weights_.data.get()),
                    "convolution: its weights are no bfloat16 numbers");
-  return halves.share();
+  if (!pairs_fit()) return halves.share();
+  HalvesOwner pairs(weight_floats_);
+  swap_pairs(halves.data(), pairs.data(), weight_floats_, kPanelWidth);
+  return pairs.share();
 }
 
-bool PackedConvolution::suits_halves() const {
-  return isa_ == Isa::avx512 && has_bf16_units() && geometry_.groups == 1 && !narrow_ && geometry_.in_channels % 2 == 0;
+bool PackedConvolution::pairs_fit() const {
+  return geometry_.groups == 1 && !narrow_ && geometry_.in_channels % 2 == 0;
 }
 
 void PackedConvolution::lay_out() {

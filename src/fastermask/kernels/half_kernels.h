@@ -1,4 +1,4 @@
-// Kernels for processors that multiply bfloat16 pairs: to be called only where has_bf16_units() (base/cpu.h).
+// Kernels for processors that multiply bfloat16 pairs (has_bf16_units() in base/cpu.h).
 #pragma once
 
 #include <cstddef>
@@ -19,5 +19,11 @@ struct HalfOps {
 
 // Null pointers on processors that have no such kernels.
 HalfOps half_ops();
+
+// Whether products of bfloat16 numbers are worth having: the processor has units for them, and these are faster than its
+// float32 ones. AMD's multiply twice as many numbers as in float32; Intel's since Sapphire Rapids half as many, as AMX does
+// that work there. So the first call times both, for half a millisecond; they differ by more than noise does.
+// $FASTERMASK_BF16_UNITS=0 or 1 decides instead; 1 where there are none is ignored.
+bool bf16_units_pay();
 
 }  // namespace fastermask

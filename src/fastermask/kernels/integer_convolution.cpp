@@ -122,10 +122,11 @@ struct IntegerConvolution::Run {
   std::int64_t input_width;  // with borders
 
   void segment(const LineSegment& segment, int phase, int panel, std::int32_t* sums) const;
+  int panels_at_once() const { return convolution.ops_.panels_at_once; }
   void block(Span<const LineSegment> segments) const;
 };
 
-// One panel of the output of one segment.
+// Some panels of the output of one segment, from `panel` on.
 void IntegerConvolution::Run::segment(const LineSegment& segment, int phase, int panel, std::int32_t* sums) const {
   const auto& g = convolution.geometry_;
   const int stride = g.transposed ? 1 : g.stride;
@@ -141,7 +142,8 @@ void IntegerConvolution::Run::segment(const LineSegment& segment, int phase, int
   product.panel = reinterpret_cast<const std::int8_t*>(convolution.weights_.panels.data.get()) +
                   static_cast<std::ptrdiff_t>(phase * panels_of(g.out_channels) + panel) *
                       static_cast<std::ptrdiff_t>(convolution.panel_bytes_);
-  product.columns = std::min(kIntegerPanelWidth, g.out_channels - panel * kIntegerPanelWidth);
+  product.panel_stride = static_cast<std::ptrdiff_t>(convolution.panel_bytes_);
+  product.columns = std::min(panels_at_once() * kIntegerPanelWidth, g.out_channels - panel * kIntegerPanelWidth);
   const int channel = panel * kIntegerPanelWidth;
   const int scales = (phase * panels_of(g.out_channels) + panel) * kIntegerPanelWidth;
   product.scale = call.scale->data() + scales;
@@ -207,9 +209,9 @@ void IntegerConvolution::Run::block(Span<const LineSegment> segments) const {
   std::int64_t longest = 0;
   for (const LineSegment& part : segments) longest = std::max(longest, part.count);
   auto* const sums =
-      reinterpret_cast<std::int32_t*>(thread_scratch(static_cast<std::size_t>(longest * kIntegerPanelWidth)));
+      reinterpret_cast<std::int32_t*>(thread_scratch(static_cast<std::size_t>(longest * panels_at_once() * kIntegerPanelWidth)));
   for (int phase = 0; phase < convolution.phases_; ++phase) {
-    for (int panel = 0; panel < panels_of(convolution.geometry_.out_channels); ++panel) {
+    for (int panel = 0; panel < panels_of(convolution.geometry_.out_channels); panel += panels_at_once()) {
       for (const LineSegment& part : segments) segment(part, phase, panel, sums);
     }
   }

@@ -22,6 +22,10 @@ void pack_integer_panel(const std::int8_t* weight, int columns, int depth, std::
 }
 
 IntegerOps integer_ops(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::avx512 && has_vnni())
+    return {avx512::multiply_integer_panels_vnni, avx512::quantise, avx512::kVnniPanelsAtOnce};
+#endif
   return {FASTERMASK_PICK_COPY(multiply_integer_panel, isa), FASTERMASK_PICK_COPY(quantise, isa)};
 }
 

@@ -28,18 +28,19 @@ struct ActivationRange {
 struct IntegerProduct {
   const std::uint8_t* a = nullptr;  // row r begins at a + r * a_stride
   std::ptrdiff_t a_stride = 0;
-  const std::int8_t* panel = nullptr;  // [parts, depth / 4, kIntegerPanelWidth, 4], 32-byte aligned
+  const std::int8_t* panel = nullptr;  // [parts, depth / 4, kIntegerPanelWidth, 4], 64-byte aligned
+  std::ptrdiff_t panel_stride = 0;     // from a panel to the next, when more than one is given
   int rows = 0;                        // M
   int depth = 0;                       // of a part, a multiple of kIntegerDepthStep: K = parts * depth
   int parts = 1;                       // part p of a row begins p * part_stride further on
   std::ptrdiff_t part_stride = 0;
-  int columns = 0;  // N, at most kIntegerPanelWidth
+  int columns = 0;  // N, at most panels_at_once * kIntegerPanelWidth
 
-  const std::int32_t* sums_before = nullptr;  // [rows, kIntegerPanelWidth], where sums start; null: at 0
-  std::int32_t* sums = nullptr;               // [rows, kIntegerPanelWidth]: laid down here, and nothing of what follows
+  const std::int32_t* sums_before = nullptr;  // [rows, N rounded up to whole panels], where sums start; null: at 0
+  std::int32_t* sums = nullptr;               // likewise: laid down here, and nothing of what follows
 
-  const float* scale = nullptr;  // [kIntegerPanelWidth] value = sum * scale + bias
-  const float* bias = nullptr;   // [kIntegerPanelWidth]
+  const float* scale = nullptr;  // [N rounded up to whole panels] value = sum * scale + bias
+  const float* bias = nullptr;   // likewise
   const float* residual = nullptr;  // added: row r takes residual + ((r + residual_phase) >> residual_shift) * stride
   std::ptrdiff_t residual_stride = 0;
   int residual_shift = 0;  // 1: each residual row serves two rows (an upsampling by 2)
@@ -68,9 +69,16 @@ FASTERMASK_DECLARE_COPIES(
     // out[i] = values[i] in `range`; NaN becomes 0.
     void quantise(const float* values, std::ptrdiff_t count, const ActivationRange& range, std::uint8_t* out);)
 
+// Products of processors that multiply bytes by fours (AVX512-VNNI); in integer_product_avx512vnni.cpp.
+namespace avx512 {
+constexpr int kVnniPanelsAtOnce = 2;
+void multiply_integer_panels_vnni(const IntegerProduct& product);
+}  // namespace avx512
+
 struct IntegerOps {
   decltype(&generic::multiply_integer_panel) multiply_panel;
   decltype(&generic::quantise) quantise;
+  int panels_at_once = 1;  // that one product should cover, to fill the registers
 };
 
 // The copies for an instruction set (which the processor must have).

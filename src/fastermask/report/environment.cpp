@@ -10,6 +10,7 @@
 #include "fastermask/base/cpu.h"
 #include "fastermask/base/parallel.h"
 #include "fastermask/base/text.h"
+#include "fastermask/kernels/half_kernels.h"
 
 namespace fastermask {
 namespace {
@@ -41,6 +42,11 @@ std::string system_name() {
   return fmt::format("{} {} {}", system.sysname, system.release, system.machine);
 }
 
+const char* bf16_units() {
+  if (!has_bf16_units()) return "none";
+  return bf16_units_pay() ? "used" : "slower than float32's, not used";
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> environment_facts() {
@@ -53,6 +59,8 @@ std::vector<std::pair<std::string, std::string>> environment_facts() {
       {"cores", fmt::format("{}", std::thread::hardware_concurrency())},
       {"cores this process may use", fmt::format("{}", available_cores())},
       {"instruction set of kernels", isa_name(best_isa())},
+      {"bfloat16 units", bf16_units()},
+      {"integer units", has_vnni() ? "used" : "none"},
       {"memory", memory_quantity("MemTotal")},
       {"memory available", memory_quantity("MemAvailable")},
       {"libraries", FASTERMASK_LIBRARY_VERSIONS},

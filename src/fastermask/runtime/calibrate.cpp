@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "fastermask/base/cpu.h"
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"
 #include "fastermask/base/progress.h"
@@ -45,7 +46,7 @@ CalibrationResult calibrate(const Config& config, const NamedArrays& weights, co
     };
     executor->set_observer(observer);
     detect_all(Detector(executor, config), config, pictures, pictures.count, "calibrate");
-    result.quantisation = calibration.quantisation(method, winograd);
+    result.quantisation = calibration.quantisation(method, winograd && !has_vnni());
   }
   // Both forms of each layer: computed in floats, with the integers beside them.
   const IntegerNetwork integers = compile_integer_network(config, weights, result.quantisation, winograd);

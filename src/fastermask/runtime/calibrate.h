@@ -44,7 +44,7 @@ struct IntegerNetwork {
   NetworkRanges ranges;
 };
 
-// Layers that the quantisation does not name stay float32.
+// Layers that the quantisation does not name are in bf16.
 IntegerNetwork compile_integer_network(const Config& config, NamedArrays weights, const Quantisation& quantisation,
                                        bool winograd = true);
 

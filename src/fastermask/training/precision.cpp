@@ -8,6 +8,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"
 #include "fastermask/kernels/bf16.h"
+#include "fastermask/kernels/half_kernels.h"
 
 namespace fastermask {
 namespace {
@@ -74,7 +75,7 @@ PrecisionPlan precision_plan(const Config& config) {
 bool computes_in_bf16() {
   if (const char* chosen = std::getenv("FASTERMASK_BF16_UNITS")) return std::string(chosen) == "1";
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512bf16") != 0;  // processors with AMX have it, too
+  return bf16_units_pay() || __builtin_cpu_supports("amx-bf16") != 0;
 #else
   return false;
 #endif

@@ -1,6 +1,7 @@
 // Mixed precision: where a training rounds to 16 bits, and how it scales its loss. On CPUs, 16 bits are bfloat16. A
-// processor with bfloat16 units (AVX512-BF16, AMX) computes on bfloat16 tensors. Elsewhere a value is kept as a float32
-// that bfloat16 can represent, and products are summed in float32: the same numbers but for the order of sums.
+// processor with bfloat16 units that are faster than its float32 ones computes on bfloat16 tensors. Elsewhere a value is
+// kept as a float32 that bfloat16 can represent, and products are summed in float32: the same numbers but for the order of
+// sums.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,8 @@ struct alignas(64) PanelLine {
 
 std::vector<Isa> integer_isas() {
   std::vector<Isa> found = {Isa::generic};
-  if (best_isa() != Isa::generic) found.push_back(best_isa());
+  if (best_isa() != Isa::generic) found.push_back(Isa::avx2);
+  if (best_isa() == Isa::avx512) found.push_back(Isa::avx512);
   return found;
 }
 

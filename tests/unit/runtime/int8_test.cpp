@@ -180,13 +180,13 @@ TEST_F(Int8, RangesThatAreMissingOrImpossibleAreRefused) {
               ThrowsMessage<WeightsError>(HasSubstr("the range of its input is missing")));
 }
 
-TEST_F(Int8, LayersLeftOutStayFloat32) {
+TEST_F(Int8, LayersLeftOutAreBf16) {
   Quantisation none = calibrated_.quantisation;
   none.layers.clear();
   const Network network = build_network(config_);
-  CpuExecutor floats(network, compile_weights(network, weights_));
+  CpuExecutor halves(network, compile_weights(network, weights_, {true, WeightPrecision::bf16, nullptr}));
   const auto executor = make_integer_executor(config_, compile_integer_network(config_, weights_, none));
-  expect_equal(run_dense(*executor, config_), run_dense(floats, config_));
+  expect_equal(run_dense(*executor, config_), run_dense(halves, config_));
 }
 
 TEST_F(Int8, CalibrationNeedsPicturesThatReachEveryPart) {

@@ -115,7 +115,7 @@ TEST_F(ModelPackageFile, Bf16TakesHalfTheBytesAndRunsLikeItsWeights) {
       power += std::pow(static_cast<double>(exact[i][j]), 2);
     }
     EXPECT_GT(error, 0) << "output " << i << " was not computed with rounded weights";
-    EXPECT_LT(std::sqrt(error / power), 0.03) << "output " << i;
+    EXPECT_LT(std::sqrt(error / power), 0.06) << "output " << i;
   }
   EXPECT_THROW(save_model_package(path, config_, {{"nut", "bolt"}, {4, 9}}, weights_, WeightPrecision::bf16), Error);
 }
@@ -143,7 +143,7 @@ TEST_F(ModelPackageFile, TruncationAndFlippedBitsAreFound) {
 TEST_F(ModelPackageFile, OtherVersionsAreNamed) {
   std::string content = read_file(path_);
   content[8] = 9;
-  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads format 2"));
+  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads format 3"));
   EXPECT_THAT(complaint("PK not a package at all, but long enough to be one"), HasSubstr("is no model package"));
   EXPECT_FALSE(is_model_package(folder_));
 }
