@@ -236,7 +236,7 @@ void PackedConvolution::run_direct(const ConvolutionCall& call) const {
   const int out_height = g.output_size(call.height);
   const int out_width = g.output_size(call.width);
   const bool one_line =
-      g.kernel == 1 && g.stride == 1 && g.padding == 0 && call.residual_scale == 1 && !g.transposed;
+      g.kernel == 1 && g.stride == 1 && g.padding == 0 && call.residual_scale == 1;
   for (const Phase& phase : phases_) {
     DirectRun<Element> run{*this, call, phase, call.height, call.width, out_height, out_width};
     std::int64_t lines = static_cast<std::int64_t>(call.batch) * ((out_height - phase.y + phase.step - 1) / phase.step);
@@ -248,7 +248,10 @@ void PackedConvolution::run_direct(const ConvolutionCall& call) const {
       lines = lines_per_image = 1;
     }
     const int window = static_cast<int>(phase.taps.size()) > 1 ? 3 : 1;
-    run_blocks({lines, lines_per_image, line_length, block_rows(g.in_channels / g.groups * window)},
+    int rows = block_rows(g.in_channels / g.groups * window);
+    // Each block reads all weights: where they are many, a block has more rows, which fills the second-level cache.
+    if (window == 1 && weight_floats_ > kManyWeights) rows = kMaxBlockRows;
+    run_blocks({lines, lines_per_image, line_length, rows},
                [&](Span<const LineSegment> segments) { run.block(segments); });
   }
 }

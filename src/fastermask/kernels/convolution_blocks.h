@@ -24,9 +24,15 @@ struct LineSegment {
 // Deeper sums of 1x1 kernels are cut, so that a panel of weights stays in the first-level cache.
 constexpr int kMaxDepth = 512;
 
+// More weights than this do not stay in a cache while a layer's blocks read them one after the other.
+constexpr std::size_t kManyWeights = std::size_t{1} << 20;
+
 // Output pixels a block should have when each needs `depth` floats of input: about 200 KB, half of a second-level
 // cache.
-inline int block_rows(int depth) { return std::clamp(49152 / std::min(depth, kMaxDepth) / 12 * 12, 48, 240); }
+constexpr int kMaxBlockRows = 240;
+inline int block_rows(int depth) {
+  return std::clamp(49152 / std::min(depth, kMaxDepth) / 12 * 12, 48, kMaxBlockRows);
+}
 
 struct LineGrid {
   std::int64_t lines = 0;  // of all images

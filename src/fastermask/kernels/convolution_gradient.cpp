@@ -93,23 +93,26 @@ class WeightGradient {
     });
   }
 
-  // Makes or adds to the sums, [matrix][panel out][channel in][kPanelWidth channels out].
+  // Makes or adds to the sums, [matrix][group of panels out][channel in][channels out of the group].
   void multiply(std::int64_t tiles, bool accumulate) {
-    const std::int64_t units = static_cast<std::int64_t>(kWinogradMatrices) * out_panels_;
+    const int groups = (out_panels_ + ops_.panels_at_once - 1) / ops_.panels_at_once;
+    const std::int64_t units = static_cast<std::int64_t>(kWinogradMatrices) * groups;
     parallel_for(0, units, 1, [&](std::int64_t begin, std::int64_t end) {
       PanelProduct product;
       product.a_by_depth = true;
       product.a_stride = kPanelWidth;
-      product.c_stride = product.residual_stride = kPanelWidth;
+      product.panel_stride = panel_stride_;
       product.rows = kPanelWidth;
       product.depth = static_cast<int>(tiles);
-      product.columns = kPanelWidth;
       for (std::int64_t unit = begin; unit < end; ++unit) {
-        const std::int64_t matrix = unit / out_panels_;
-        product.panel = gradient_.data() + matrix * gradient_matrix_ + unit % out_panels_ * panel_stride_;
+        const std::int64_t matrix = unit / groups;
+        const int panel = static_cast<int>(unit % groups) * ops_.panels_at_once;
+        product.columns = group_width(panel);
+        product.c_stride = product.residual_stride = product.columns;
+        product.panel = gradient_.data() + matrix * gradient_matrix_ + panel * panel_stride_;
         for (int p = 0; p < in_panels_; ++p) {
           product.a = input_.data() + matrix * input_matrix_ + p * panel_stride_;
-          product.c = sums_.data() + (unit * in_panels_ + p) * kPanelWidth * kPanelWidth;
+          product.c = sums_of(matrix, panel) + static_cast<std::ptrdiff_t>(p) * kPanelWidth * product.columns;
           // Added at the end rather than started from: a long sum's rounding error is that of its pieces' sums.
           product.residual = accumulate ? product.c : nullptr;
           ops_.multiply_panel(product);
@@ -118,16 +121,26 @@ class WeightGradient {
     });
   }
 
+  // Channels out of the group of panels that begins with this one.
+  int group_width(int panel) const { return std::min(ops_.panels_at_once, out_panels_ - panel) * kPanelWidth; }
+
+  // Of the group of panels that begins with this one.
+  float* sums_of(std::int64_t matrix, int panel) {
+    return sums_.data() + (matrix * out_panels_ + panel) * in_panels_ * kPanelWidth * kPanelWidth;
+  }
+
   // From the sums to [K, C, 3, 3].
-  void finish() const {
-    const std::ptrdiff_t block = static_cast<std::ptrdiff_t>(kPanelWidth) * kPanelWidth;
-    const std::ptrdiff_t blocks = static_cast<std::ptrdiff_t>(out_panels_) * in_panels_;
-    parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+  void finish() {
+    const std::ptrdiff_t matrix_stride = sums_of(1, 0) - sums_of(0, 0);
+    parallel_for(0, static_cast<std::int64_t>(out_panels_) * in_panels_, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t out = i / in_panels_ * kPanelWidth;
-        const std::int64_t in = i % in_panels_ * kPanelWidth;
-        kernel_gradients_(sums_.data() + i * block, blocks * block,
-                          call_.weight_gradient + (out * call_.in_channels + in) * kPositions,
+        const int out = static_cast<int>(i / in_panels_), in = static_cast<int>(i % in_panels_);
+        const int first = out / ops_.panels_at_once * ops_.panels_at_once;  // of its group
+        const int width = group_width(first);
+        kernel_gradients_(sums_of(0, first) + in * kPanelWidth * width + (out - first) * kPanelWidth, matrix_stride,
+                          width,
+                          call_.weight_gradient + static_cast<std::ptrdiff_t>(out * call_.in_channels + in) *
+                                                      kPanelWidth * kPositions,
                           static_cast<std::ptrdiff_t>(call_.in_channels) * kPositions);
       }
     });

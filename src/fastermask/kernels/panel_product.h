@@ -27,7 +27,7 @@ struct PanelProductOf {
   int depth = 0;  // K, or of one part of it:
   int parts = 1;  // K = parts * depth, part p of a row begins p * part_stride floats further on
   std::ptrdiff_t part_stride = 0;
-  int columns = 0;              // N, at most panels_at_once() * kPanelWidth; with a_by_depth one panel
+  int columns = 0;              // N, at most panels_at_once() * kPanelWidth
   const float* bias = nullptr;  // [N rounded up to whole panels], where sums start; null: at 0
   bool accumulate = false;      // sums start from c instead
   // Finishing, for the last of several products into one c:

@@ -14,19 +14,23 @@
 namespace fastermask::FASTERMASK_ISA {
 namespace {
 
-// Registers: kRows * kVectors sums, kVectors of the panel and a broadcast must fit (16, with AVX-512 32).
+// Registers: kRows * kVectors sums, kVectors of the panel and a broadcast must fit (16, with AVX-512 32). By depth, rows
+// come by the 16 of a panel.
 #if defined(FASTERMASK_ISA_avx512)
 constexpr int kLanes = 16;
 constexpr int kRows = 12;
 constexpr int kPanels = 2;
+constexpr int kRowsByDepth = 8;
 #elif defined(FASTERMASK_ISA_avx2)
 constexpr int kLanes = 8;
 constexpr int kRows = 6;
 constexpr int kPanels = 1;
+constexpr int kRowsByDepth = kRows;
 #else
 constexpr int kLanes = 4;
 constexpr int kRows = 3;
 constexpr int kPanels = 1;
+constexpr int kRowsByDepth = kRows;
 #endif
 constexpr int kVectorsPerPanel = kPanelWidth / kLanes;
 
@@ -169,18 +173,19 @@ void multiply_tail(const PanelProductOf<Element>& product, int first_row) {
 
 template <int kP, bool kByDepth, class Element>
 void multiply_panels(const PanelProductOf<Element>& product) {
+  constexpr int kTogether = kByDepth ? kRowsByDepth : kRows;
   int row = 0;
-  for (; row + kRows <= product.rows; row += kRows) multiply_rows<kRows, kP, kByDepth>(product, row);
-  multiply_tail<kRows - 1, kP, kByDepth>(product, row);
+  for (; row + kTogether <= product.rows; row += kTogether) multiply_rows<kTogether, kP, kByDepth>(product, row);
+  multiply_tail<kTogether - 1, kP, kByDepth>(product, row);
 }
 
 template <class Element>
 void multiply_any(const PanelProductOf<Element>& product) {
-  if (product.a_by_depth) return multiply_panels<1, true>(product);
 #if defined(FASTERMASK_ISA_avx512)
-  if (product.columns > kPanelWidth) return multiply_panels<kPanels, false>(product);
+  if (product.columns > kPanelWidth)
+    return product.a_by_depth ? multiply_panels<kPanels, true>(product) : multiply_panels<kPanels, false>(product);
 #endif
-  multiply_panels<1, false>(product);
+  product.a_by_depth ? multiply_panels<1, true>(product) : multiply_panels<1, false>(product);
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ FASTERMASK_DECLARE_COPIES(
     void winograd_pack_kernels(const float* kernels, int channels, float* packed, std::ptrdiff_t matrix_stride);
 
     // The gradients of kPanelWidth x kPanelWidth kernels (G^T d G) from their products' sums,
-    // sums[i * matrix_stride + c * kPanelWidth + k], to gradients[k * out_stride + c * 9 + y * 3 + x].
-    void winograd_kernel_gradients(const float* sums, std::ptrdiff_t matrix_stride, float* gradients,
-                                   std::ptrdiff_t out_stride);)
+    // sums[i * matrix_stride + c * row_stride + k], to gradients[k * out_stride + c * 9 + y * 3 + x].
+    void winograd_kernel_gradients(const float* sums, std::ptrdiff_t matrix_stride, std::ptrdiff_t row_stride,
+                                   float* gradients, std::ptrdiff_t out_stride);)
 
 }  // namespace fastermask

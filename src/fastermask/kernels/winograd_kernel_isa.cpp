@@ -83,15 +83,15 @@ void winograd_pack_kernels(const float* kernels, int channels, float* packed, st
   }
 }
 
-void winograd_kernel_gradients(const float* sums, std::ptrdiff_t matrix_stride, float* gradients,
-                               std::ptrdiff_t out_stride) {
+void winograd_kernel_gradients(const float* sums, std::ptrdiff_t matrix_stride, std::ptrdiff_t row_stride,
+                               float* gradients, std::ptrdiff_t out_stride) {
   Panel<float> block[kPanelWidth * kPositions];  // [channel in][position]
   for (int c = 0; c < kPanelWidth; ++c) {
     Panel<float> half[18];  // [row of the domain][x]
     for (int i = 0; i < 6; ++i) {
       Panel<float> row[6];
       for (int j = 0; j < 6; ++j) {
-        const float* values = sums + (i * 6 + j) * matrix_stride + c * kPanelWidth;
+        const float* values = sums + (i * 6 + j) * matrix_stride + c * row_stride;
         for (int k = 0; k < kPanelWidth; ++k) row[j].values[k] = values[k];
       }
       transform_back(row, 1, half + i * 3);

@@ -105,7 +105,7 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
   use_compute_threads();
   TrainableRcnn model(config, 1);
   balance_frozen_norms(model);
-  model.set_winograd(!options.exact);
+  model.set_own_kernels(!options.exact);
   const PrecisionPlan plan = precision_plan(config);
   model.set_precision(plan.precision);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model.parameters(), config.solver);

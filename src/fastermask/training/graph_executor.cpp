@@ -4,6 +4,7 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/training/deform_conv_autograd.h"
+#include "fastermask/training/linear_autograd.h"
 #include "fastermask/training/recompute.h"
 #include "fastermask/training/sync_norm.h"
 
@@ -16,13 +17,16 @@ bool is_convolution(const Layer& layer) {
 
 // A transposed convolution whose windows do not overlap is one matrix product and a shuffle: LibTorch's own transposed
 // convolution goes through column buffers instead.
-at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
+                               bool own_kernels) {
   const std::int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
   const std::int64_t in = weight.size(0), out = weight.size(1), kernel = weight.size(2);
   const at::Tensor pixels = input.permute({0, 2, 3, 1}).reshape({batch * height * width, in});
-  // [in, ky, kx, out]: so that each output pixel's channels lie together.
-  const at::Tensor matrix = weight.permute({0, 2, 3, 1}).reshape({in, kernel * kernel * out});
-  const at::Tensor product = at::addmm(bias.repeat({kernel * kernel}), pixels, matrix);
+  // [ky, kx, out, in]: so that each output pixel's channels lie together.
+  const at::Tensor matrix = weight.permute({2, 3, 1, 0}).reshape({kernel * kernel * out, in});
+  const at::Tensor biases = bias.repeat({kernel * kernel});
+  const at::Tensor product = own_kernels && linear_suits(pixels, matrix) ? own_linear(pixels, matrix, biases)
+                                                                         : at::linear(pixels, matrix, biases);
   return product.view({batch, height, width, kernel, kernel, out})
       .permute({0, 1, 3, 2, 4, 5})
       .reshape({batch, height * kernel, width * kernel, out})
@@ -273,7 +277,7 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
     used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
     bias = folded.shift;
   }
-  if (winograd_ && input.is_cpu() && precision_ == Precision::f32 && !offsets.defined() &&
+  if (own_kernels_ && input.is_cpu() && precision_ == Precision::f32 && !offsets.defined() &&
       winograd_suits(layer, input)) {
     std::shared_ptr<WinogradWeight>& packed = packed_[layer.name];
     if (packed == nullptr) packed = make_winograd_weight(used_weight);
@@ -345,12 +349,15 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
       const at::Tensor weight = weight_operand(parameter(layer, ".weight"));
       const at::Tensor bias = bias_operand(parameter(layer, ".bias"));
       const at::Tensor operand = input_operand(input);
-      if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(operand, weight, bias);
+      if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(operand, weight, bias, own_kernels_);
       return at::conv_transpose2d(operand, weight, bias, layer.stride, layer.padding);
     }
-    case LayerType::linear:
-      return at::linear(input_operand(input), weight_operand(parameter(layer, ".weight")),
-                        bias_operand(parameter(layer, ".bias")));
+    case LayerType::linear: {
+      const at::Tensor rows = input_operand(input), weight = weight_operand(parameter(layer, ".weight"));
+      const at::Tensor bias = bias_operand(parameter(layer, ".bias"));
+      return own_kernels_ && linear_suits(rows, weight) ? own_linear(rows, weight, bias)
+                                                        : at::linear(rows, weight, bias);
+    }
     case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input.to(at::kFloat), training);
     case LayerType::relu: return in_place_[index] ? at::relu_(const_cast<at::Tensor&>(input)) : at::relu(input);
     case LayerType::add: {

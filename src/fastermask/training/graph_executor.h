@@ -39,9 +39,9 @@ class TorchGraphExecutor {
     bf16_tensors_ = precision != Precision::f32 && computes_in_bf16();
   }
 
-  // Lets 3x3 convolutions run on our own kernels (winograd_autograd.h): faster, with about five times the rounding
-  // error of LibTorch's; off unless set.
-  void set_winograd(bool on) { winograd_ = on; }
+  // Lets layers run on our own kernels: 3x3 convolutions (winograd_autograd.h), faster, with about five times the rounding
+  // error of LibTorch's, and linear layers (linear_autograd.h). Off unless set.
+  void set_own_kernels(bool on) { own_kernels_ = on; }
 
   // Keeps only what enters each residual block, and each mask or keypoint head, and computes the rest again in the
   // backward pass. Not while a recorder is set.
@@ -97,7 +97,7 @@ class TorchGraphExecutor {
   double norm_momentum_ = 0.1;
   Precision precision_ = Precision::f32;
   bool bf16_tensors_ = false;  // 16-bit values are bfloat16 tensors, not rounded float32 ones
-  bool winograd_ = false;
+  bool own_kernels_ = false;
   bool recompute_ = false;
   bool again_ = false;             // computing a segment again
   std::vector<Segment> segments_;  // in order

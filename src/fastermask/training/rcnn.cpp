@@ -82,8 +82,8 @@ void TrainableRcnn::set_norm_momentum(double momentum) {
   for (TorchGraphExecutor* executor : executors()) executor->set_norm_momentum(momentum);
 }
 
-void TrainableRcnn::set_winograd(bool on) {
-  for (TorchGraphExecutor* executor : executors()) executor->set_winograd(on);
+void TrainableRcnn::set_own_kernels(bool on) {
+  for (TorchGraphExecutor* executor : executors()) executor->set_own_kernels(on);
 }
 
 void TrainableRcnn::set_clock(StepClock* clock) {

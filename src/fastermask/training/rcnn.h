@@ -63,7 +63,7 @@ class TrainableRcnn {
   void set_recorder(LayerRecorder* recorder);
   void set_norm_momentum(double momentum);
   void set_precision(Precision precision);
-  void set_winograd(bool on);
+  void set_own_kernels(bool on);
   void set_clock(StepClock* clock);
 
   // Moves the parameters there, and computes there from now on. Before an optimiser takes them.

@@ -69,7 +69,7 @@ Trainer::Trainer(const Config& config, bool resume, bool exact, const std::strin
   dataset_ = load_datasets(config.datasets.train, training_filter(config));
   check_classes(config, *dataset_);
   model_ = std::make_unique<TrainableRcnn>(config, seed_);
-  model_->set_winograd(!exact);
+  model_->set_own_kernels(!exact);
   model_->set_device(device);
   if (distributed::is_main()) check_checkpoint_folder(config.output_dir, *model_);
   optimizer_ = make_optimizer(model_->parameters(), config.solver);

@@ -62,7 +62,7 @@ class Trainer {
  public:
   // Loads the data sets, makes the model and its weights: those of MODEL.WEIGHTS, or with `resume` those of the last
   // checkpoint in OUTPUT_DIR, if there is one. Throws ConfigError, DataError, WeightsError.
-  // `exact` keeps Winograd's convolutions out (TorchGraphExecutor::set_winograd).
+  // `exact` keeps Winograd's convolutions out (TorchGraphExecutor::set_own_kernels).
   // `device` is LibTorch's name of where the network is computed.
   Trainer(const Config& config, bool resume, bool exact = false, const std::string& device = "cpu");
   ~Trainer();
