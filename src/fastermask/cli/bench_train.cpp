@@ -69,7 +69,7 @@ int run_bench_train(const CLI::App& command, BenchTrainOptions options) {
                                    {"step", times.whole},
                                    {"images_per_second", images},
                                    {"foreground", times.foreground},
-                                   {"bf16_units", times.bf16_units},
+                                   {"precision", times.precision},
                                    {"peak_memory_mib", times.peak_memory_mib},
                                    {"linear_flops", times.linear_flops},
                                    {"convolution_flops", times.convolution_flops},
@@ -91,8 +91,8 @@ int run_bench_train(const CLI::App& command, BenchTrainOptions options) {
       times.data, times.forward, times.backward, times.optimiser,
       std::max(0.0, times.whole - times.data - times.forward - times.backward - times.optimiser));
   fmt::print("step       {:8.3f} s\n", times.whole);
-  fmt::print("{:.3f} images/s; {:.0f} foreground regions an image; peak memory {:.0f} MiB\n", images, times.foreground,
-             times.peak_memory_mib);
+  fmt::print("{:.3f} images/s in {}; {:.0f} foreground regions an image; peak memory {:.0f} MiB\n", images,
+             times.precision, times.foreground, times.peak_memory_mib);
   fmt::print(
       "Matrix peak {:.0f} GFLOP/s; LibTorch's linear 1000 x 12544 -> 1024 {:.0f}, convolution 3x3 256 -> 256, "
       "200 x 304 {:.0f} GFLOP/s\n",

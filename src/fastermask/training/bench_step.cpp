@@ -106,8 +106,8 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
   TrainableRcnn model(config, 1);
   balance_frozen_norms(model);
   model.set_own_kernels(!options.exact);
-  const PrecisionPlan plan = precision_plan(config);
-  model.set_precision(plan.precision);
+  const Precision precision = precision_on("cpu", precision_plan(config).precision);
+  model.set_precision(precision);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model.parameters(), config.solver);
   std::unique_ptr<TrainingLoader> loader;
   if (!options.datasets.empty()) {
@@ -150,7 +150,7 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
     whole.push_back(waited + end);
     times.batch = batch.size();
   }
-  times.bf16_units = plan.precision != Precision::f32 && computes_in_bf16();
+  times.precision = precision == Precision::f32 ? "f32" : computes_in_bf16() ? "bf16" : "bf16 by rounding";
   times.data = middle(data);
   times.forward = middle(forward);
   times.backward = middle(backward);

@@ -36,7 +36,7 @@ struct BenchStepTimes {
   double optimiser = 0;
   double whole = 0;
   double batch = 0;  // pictures a step
-  bool bf16_units = false;  // of 16-bit precision: on units for it, not by rounding
+  std::string precision;  // "f32", "bf16" (on units for it), or "bf16 by rounding"
   double foreground = 0;       // regions an image that took part in the box and mask losses
   double peak_memory_mib = 0;  // of the process
   std::vector<BenchStage> stages;

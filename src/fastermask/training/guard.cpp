@@ -114,7 +114,7 @@ bool replay_step(const std::string& path) {
   const Config config = parse_config(tree.at("config").text(), path);
   TrainableRcnn model(config, 0);
   restore_model(weights_of_tree(tree, path), model);
-  model.set_precision(precision_plan(config).precision);
+  model.set_precision(precision_on("cpu", precision_plan(config).precision));
   model.set_own_kernels(true);
   log_info(kReplay, "Iteration {} on {}", step.iteration, join(step.batch.file_names, ", "));
   std::string bad = bad_input(model, step.batch), failure;

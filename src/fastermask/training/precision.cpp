@@ -81,6 +81,11 @@ bool computes_in_bf16() {
 #endif
 }
 
+Precision precision_on(const std::string& device, Precision precision) {
+  const bool asked_for = std::getenv("FASTERMASK_BF16_UNITS") != nullptr;
+  return !at::Device(device).is_cpu() || asked_for || computes_in_bf16() ? precision : Precision::f32;
+}
+
 at::Tensor round_to_bf16(const at::Tensor& tensor) { return RoundToBf16::apply(tensor); }
 
 LossScaler::LossScaler(const PrecisionPlan& plan) : scale_(plan.loss_scale), dynamic_(plan.dynamic_scale) {}

@@ -1,10 +1,11 @@
 // Mixed precision: where a training rounds to 16 bits, and how it scales its loss. On CPUs, 16 bits are bfloat16. A
-// processor with bfloat16 units that are faster than its float32 ones computes on bfloat16 tensors. Elsewhere a value is
-// kept as a float32 that bfloat16 can represent, and products are summed in float32: the same numbers but for the order of
-// sums.
+// processor with bfloat16 units that are faster than its float32 ones computes on bfloat16 tensors; others compute in
+// float32, or, if asked, round: a value is then kept as a float32 that bfloat16 can represent, and products are summed in
+// float32, the same numbers as with units but for the order of sums.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "fastermask/config/config.h"
 #include "fastermask/training/tensor.h"
@@ -32,6 +33,10 @@ PrecisionPlan precision_plan(const Config& config);
 // Whether LibTorch multiplies bfloat16 tensors on units made for it. FASTERMASK_BF16_UNITS=1 or 0 decides otherwise, to
 // compare: without such units LibTorch's bfloat16 is many times slower than float32.
 bool computes_in_bf16();
+
+// `precision`, but float32 on a CPU that would gain nothing from less: one that does not compute in bf16, unless
+// FASTERMASK_BF16_UNITS=0 asks for the numbers that it would have computed. `device`: as LibTorch names it.
+Precision precision_on(const std::string& device, Precision precision);
 
 // The tensor rounded to bfloat16; its gradient is rounded likewise.
 at::Tensor round_to_bf16(const at::Tensor& tensor);

@@ -76,7 +76,10 @@ Trainer::Trainer(const Config& config, bool resume, bool exact, const std::strin
   const PrecisionPlan plan = precision_plan(config);
   if (plan.precision != Precision::f32) {
     scaler_ = std::make_unique<LossScaler>(plan);
-    model_->set_precision(plan.precision);
+    const Precision used = precision_on(device, plan.precision);
+    if (used == Precision::f32)
+      log_warning("engine.defaults", "AMP: this processor is not faster in bfloat16: computing in float32");
+    model_->set_precision(used);
   }
   std::optional<ResumePoint> point;
   if (config.solver.ema.enabled) ema_ = std::make_unique<ModelEma>(model_->parameters(), config.solver.ema.decay);

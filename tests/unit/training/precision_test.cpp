@@ -179,6 +179,14 @@ TEST_F(Bf16Training, StaysNearFloat32) {
   expect_near_f32("o2", {"AMP", "1", "OPT_LEVEL", "O2", "LOSS_SCALE_VALUE", "64"});
 }
 
+TEST(PrecisionOn, IsFloat32WhereLessGainsNothing) {
+  EXPECT_EQ(precision_on("cpu", Precision::f32), Precision::f32);
+  EXPECT_EQ(precision_on("cpu", Precision::half), computes_in_bf16() ? Precision::half : Precision::f32);
+  EXPECT_EQ(precision_on("cuda:1", Precision::autocast), Precision::autocast);
+  const Variable rounded("FASTERMASK_BF16_UNITS", "0");
+  EXPECT_EQ(precision_on("cpu", Precision::autocast), Precision::autocast);
+}
+
 // The way of processors with bfloat16 units, taken here whether there are any or not.
 TEST_F(Bf16Training, StaysNearFloat32OnBfloat16Tensors) {
   const Variable units("FASTERMASK_BF16_UNITS", "1");
