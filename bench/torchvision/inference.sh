@@ -59,9 +59,10 @@ jemalloc="$(find /usr/lib -name 'libjemalloc.so.2' 2>/dev/null | head -n 1)"
 for ((round = 1; round <= rounds; ++round)); do
   echo "torchvision:           $(/usr/bin/python3 "$work/reference.py")"
   [ -z "$jemalloc" ] || echo "torchvision, jemalloc: $(LD_PRELOAD="$jemalloc" /usr/bin/python3 "$work/reference.py")"
-  for way in "" --exact; do
+  for way in "" --exact "--precision bf16" "--precision int8"; do
+    # shellcheck disable=SC2086  # words
     "$program" bench infer --config-file "$source/configs/COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml" \
-      --repeat 3 --json $way >"$work/ours.json"
+      --repeat 3 --json $way 2>/dev/null >"$work/ours.json"
     /usr/bin/python3 - "$work/ours.json" "FasterMask${way:+ $way}" <<'PYTHON'
 import json, sys
 r = json.load(open(sys.argv[1]))

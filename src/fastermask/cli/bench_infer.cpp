@@ -184,7 +184,9 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
                                      {"mask, keypoint head", stage(&DetectorTimes::mask_head),
                                       detections == 0 ? 0 : flops("mask_head") + flops("keypoint_head")},
                                      {"paste", median(pasting), 0}};
-  const double peak = matrix_peak();
+  const double peak = matrix_peak(precision == WeightPrecision::int8   ? MatrixNumbers::int8
+                                  : precision == WeightPrecision::bf16 ? MatrixNumbers::bf16
+                                                                       : MatrixNumbers::f32);
   const double linear = yardstick({12544, 1024}, 1000, 1, 1);
   const double convolution = yardstick({256, 256, 3, 1, 1}, 1, 200, 304);
   const double peak_memory = peak_resident_bytes();
@@ -205,8 +207,8 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
     fmt::print("{}\n", document.dump(2));
     return 0;
   }
-  fmt::print("{} x {} pixels, {} detections, {} threads, {}; medians of {} runs\n\n", batch.height, batch.width,
-             detections, num_threads(), isa_name(best_isa()), options.repeat);
+  fmt::print("{} x {} pixels, {} detections, {}, {} threads, {}; medians of {} runs\n\n", batch.height, batch.width,
+             detections, options.precision, num_threads(), isa_name(best_isa()), options.repeat);
   fmt::print("{:<22}{:>10}{:>10}{:>12}{:>10}\n", "stage", "ms", "GFLOP", "GFLOP/s", "of peak");
   double rest = median(whole);
   for (const Stage& part : stages) {
@@ -221,9 +223,9 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   fmt::print("{:<22}{:>10.1f}\n{:<22}{:>10.1f}\n\n", "other", rest * 1e3, "all", median(whole) * 1e3);
   fmt::print("GFLOP are counted the direct way: Winograd's convolutions may pass 100 % of the peak.\n");
   fmt::print(
-      "Matrix peak {:.0f} GFLOP/s; yardsticks: linear 1000 x 12544 -> 1024 {:.0f}, convolution 3x3 256 -> 256, "
+      "Matrix peak in {} {:.0f} GFLOP/s; yardsticks in f32: linear 1000 x 12544 -> 1024 {:.0f}, convolution 3x3 256 -> 256, "
       "200 x 304 {:.0f} GFLOP/s\n",
-      peak / 1e9, linear / 1e9, convolution / 1e9);
+      options.precision, peak / 1e9, linear / 1e9, convolution / 1e9);
   fmt::print("Packing the weights took {:.2f} s; peak memory {:.0f} MB\n", packing, peak_memory / 1e6);
   return 0;
 }

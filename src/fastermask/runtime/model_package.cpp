@@ -101,6 +101,12 @@ class PackageFile {
     return stored;
   }
 
+  // Gives back the memory of numbers that have been copied.
+  void forget(const SharedHalves& halves) const {
+    const std::ptrdiff_t begin = reinterpret_cast<const char*>(halves.data.get()) - file_->view().data();
+    file_->forget(static_cast<std::size_t>(begin), static_cast<std::size_t>(begin) + halves.size * sizeof(Bf16));
+  }
+
  private:
   void check_data() const {
     const auto hashes = get<std::vector<std::string>>(header_, "hashes");
@@ -158,7 +164,9 @@ LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Ar
     const std::string& method = find("weights").method;
     if (method != "direct" && (method != "winograd" || !PackedConvolution::winograd_fits(geometry)))
       damaged(package.path(), fmt::format("{} cannot be computed by '{}'", layer.name, method));
-    weights.convolution = stored_convolution(geometry, find("weights"), find("bias").floats);
+    const StoredArray& packed = find("weights");
+    weights.convolution = stored_convolution(geometry, packed, find("bias").floats);
+    if (packed.halves.data != nullptr && !weights.convolution->multiplies_halves()) package.forget(packed.halves);
   } catch (const WeightsError&) {
     throw;
   } catch (const Error& error) {
