@@ -47,6 +47,16 @@ bool has_bf16_units() {
 #endif
 }
 
+bool has_fp16_units() {
+#if defined(__x86_64__)
+  static const bool found =
+      best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512fp16") && !is_turned_off("FASTERMASK_FP16_UNITS");
+  return found;
+#else
+  return false;
+#endif
+}
+
 bool has_vnni() {
 #if defined(__x86_64__)
   static const bool found =

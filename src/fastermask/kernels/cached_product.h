@@ -13,7 +13,7 @@ namespace fastermask {
 constexpr int kCachedRows = 48;
 constexpr int kCachedDepth = 128;
 
-// Floats or bfloat16 numbers.
+// Floats, bfloat16 or float16 numbers.
 template <class Element>
 class CachedProduct {
  public:
@@ -29,6 +29,8 @@ class CachedProduct {
     product_.rows = kCachedRows;
     product_.depth = kCachedDepth;
     product_.columns = columns_;
+    std::fill_n(scale_.data(), scale_.size(), 1.0f);
+    product_.scale = product_.row_scale = scale_.data();
   }
 
   void operator()() const { multiply_(product_); }
@@ -39,6 +41,7 @@ class CachedProduct {
   int columns_;
   AlignedFloats memory_{static_cast<std::size_t>(kCachedDepth * (kCachedRows + columns_))};
   AlignedFloats c_{static_cast<std::size_t>(kCachedRows * columns_)};
+  AlignedFloats scale_{static_cast<std::size_t>(std::max(kCachedRows, columns_))};
   PanelProductOf<Element> product_;
 };
 

@@ -1,6 +1,7 @@
 #include "fastermask/kernels/convolution.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "fastermask/base/error.h"
@@ -16,19 +17,28 @@ void PackedConvolution::run(const ConvolutionCall& call) const {
                    "convolution: a transposed convolution takes no upsampled residual");
   if (call.batch == 0) return;
   if (method_ == ConvolutionMethod::winograd) {
-    multiplies_halves() ? run_winograd<Bf16>(call) : run_winograd<float>(call);
+    switch (arithmetic_) {
+      case HalfArithmetic::float32: return run_winograd<float>(call);
+      case HalfArithmetic::bfloat16: return run_winograd<Bf16>(call);
+      case HalfArithmetic::float16: return run_winograd<Fp16>(call);
+    }
   } else if (narrow_) {
     run_narrow(call);
   } else {
-    multiplies_halves() ? run_direct<Bf16>(call) : run_direct<float>(call);
+    switch (arithmetic_) {
+      case HalfArithmetic::float32: return run_direct<float>(call);
+      case HalfArithmetic::bfloat16: return run_direct<Bf16>(call);
+      case HalfArithmetic::float16: return run_direct<Fp16>(call);
+    }
   }
 }
 
 template <class Element>
 struct PackedConvolution::DirectRun {
-  // What the taps of one segment read: lines of the input as they are, or copies of its phase's lines in bfloat16.
+  // What the taps of one segment read: lines of the input as they are, or copies of its phase's lines in 16 bits.
   struct Window {
     const Element* lines = nullptr;
+    const float* scales = nullptr;    // of the pixels of copies in float16, line by line
     std::ptrdiff_t line_stride = 0;   // between the phase's lines (of copies), or those of the image
     std::ptrdiff_t pixel_stride = 0;  // between pixels that are there
     std::int64_t left = 0;            // the first pixel that is there
@@ -48,7 +58,7 @@ struct PackedConvolution::DirectRun {
   std::int64_t out_width;
 
   std::int64_t stride() const { return convolution.geometry_.transposed ? 1 : convolution.geometry_.stride; }
-  void copy_window(const LineSegment& segment, const Part& part, Bf16* memory, Window& window) const;
+  void copy_window(const LineSegment& segment, const Part& part, Element* memory, float* scales, Window& window) const;
   void find_windows(Span<const LineSegment> segments, const Part& part, std::vector<Window>& windows) const;
   const Element* input_of(const Window& window, const Tap& tap, std::int64_t y, std::int64_t x) const;
   void segment(const LineSegment& segment, const Window& window, const Part& part) const;
@@ -57,15 +67,16 @@ struct PackedConvolution::DirectRun {
 
 // The lines that the segment's taps see, part.depth channels of each pixel from part.first_depth on; pixels that no tap
 // sees are left out where taps lie above each other. Without memory: only what does not depend on it.
-template <>
-void PackedConvolution::DirectRun<Bf16>::copy_window(const LineSegment& segment, const Part& part, Bf16* memory,
-                                                     Window& window) const {
+template <class Element>
+void PackedConvolution::DirectRun<Element>::copy_window(const LineSegment& segment, const Part& part, Element* memory,
+                                                        float* scales, Window& window) const {
   const int channels = convolution.geometry_.in_channels;
   window.step = phase.low_x == phase.high_x ? stride() : 1;
   window.left = segment.x * stride() + phase.low_x;
   const std::int64_t pixels =
       ((segment.count - 1) * stride() + phase.high_x - phase.low_x) / window.step + 1;
   window.lines = memory;
+  window.scales = scales;
   window.pixel_stride = part.depth;
   window.line_stride = pixels * part.depth;
   if (memory == nullptr) return;
@@ -76,33 +87,43 @@ void PackedConvolution::DirectRun<Bf16>::copy_window(const LineSegment& segment,
     if (y < 0 || y >= height) continue;
     const float* const source =
         call.input + ((segment.image * height + y) * width + window.left) * channels + part.first_depth;
-    Bf16* const out = memory + static_cast<std::ptrdiff_t>(line) * window.line_stride;
-    if (part.depth == channels && window.step == 1) {
-      if (begin < end)
-        convolution.half_ops_.narrow(source + begin * channels, out + begin * channels, (end - begin) * channels);
-      continue;
+    Element* const out = memory + static_cast<std::ptrdiff_t>(line) * window.line_stride;
+    if constexpr (std::is_same_v<Element, Bf16>) {
+      const auto narrow = convolution.half_ops_.narrow;
+      if (part.depth == channels && window.step == 1) {
+        if (begin < end) narrow(source + begin * channels, out + begin * channels, (end - begin) * channels);
+        continue;
+      }
+      for (std::int64_t i = begin; i < end; ++i)
+        narrow(source + i * window.step * channels, out + i * part.depth, part.depth);
+    } else {
+      float* const line_scales = scales + static_cast<std::ptrdiff_t>(line) * pixels;
+      for (std::int64_t i = begin; i < end; ++i)
+        line_scales[i] =
+            convolution.fp16_ops_.narrow(source + i * window.step * channels, out + i * part.depth, part.depth);
     }
-    for (std::int64_t i = begin; i < end; ++i)
-      convolution.half_ops_.narrow(source + i * window.step * channels, out + i * part.depth, part.depth);
   }
 }
 
-template <>
-void PackedConvolution::DirectRun<Bf16>::find_windows(Span<const LineSegment> segments, const Part& part,
-                                                      std::vector<Window>& windows) const {
+template <class Element>
+void PackedConvolution::DirectRun<Element>::find_windows(Span<const LineSegment> segments, const Part& part,
+                                                         std::vector<Window>& windows) const {
   const auto size_of = [&](const Window& window) {
     return static_cast<std::ptrdiff_t>(phase.lines.size()) * window.line_stride;
   };
   std::ptrdiff_t size = 0;
   windows.resize(segments.size());
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    copy_window(segments[i], part, nullptr, windows[i]);
+    copy_window(segments[i], part, nullptr, nullptr, windows[i]);
     size += size_of(windows[i]);
   }
-  auto* memory = reinterpret_cast<Bf16*>(thread_scratch(static_cast<std::size_t>((size + 1) / 2)));
+  const std::ptrdiff_t pixels = size / part.depth;
+  auto* scales = thread_scratch(static_cast<std::size_t>(pixels + (size + 1) / 2));
+  auto* memory = reinterpret_cast<Element*>(scales + pixels);
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    copy_window(segments[i], part, memory, windows[i]);
+    copy_window(segments[i], part, memory, scales, windows[i]);
     memory += size_of(windows[i]);
+    scales += size_of(windows[i]) / part.depth;
   }
 }
 
@@ -120,9 +141,9 @@ void PackedConvolution::DirectRun<float>::find_windows(Span<const LineSegment> s
 }
 
 // The input pixel of output x in line y of the input, for one tap.
-template <>
-const Bf16* PackedConvolution::DirectRun<Bf16>::input_of(const Window& window, const Tap& tap, std::int64_t,
-                                                         std::int64_t x) const {
+template <class Element>
+const Element* PackedConvolution::DirectRun<Element>::input_of(const Window& window, const Tap& tap, std::int64_t,
+                                                               std::int64_t x) const {
   return window.lines + tap.line * window.line_stride +
          (x * stride() + tap.dx - window.left) / window.step * window.pixel_stride;
 }
@@ -147,7 +168,9 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
                            (static_cast<std::ptrdiff_t>(group) * group_panels + first_panel) * panel_stride;
   const std::int64_t out_y = segment.y * phase.step + phase.y;
   const int channel = group * group_out + first_panel * kPanelWidth;
+  constexpr std::ptrdiff_t kTogether = std::is_same_v<Element, Fp16> ? 2 : 1;  // panels that lie side by side
   PanelProductOf<Element> product;
+  if constexpr (std::is_same_v<Element, Fp16>) product.scale = convolution.fp16_scale_.data() + channel;
   product.a_stride = stride() / window.step * window.pixel_stride;
   product.panel_stride = panel_stride;
   product.c_stride = static_cast<std::ptrdiff_t>(phase.step) * g.out_channels;
@@ -192,7 +215,11 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
       finished = true;
     }
     product.a = input_of(window, tap, y, begin);
-    product.panel = weights + tap.offset + static_cast<std::ptrdiff_t>(first_depth) * kPanelWidth;
+    if constexpr (std::is_same_v<Element, Fp16>) {
+      product.row_scale = window.scales + (product.a - window.lines) / window.pixel_stride;
+      product.row_scale_stride = product.a_stride / window.pixel_stride;
+    }
+    product.panel = weights + kTogether * (tap.offset + static_cast<std::ptrdiff_t>(first_depth) * kPanelWidth);
     product.c = out_pixel(begin);
     product.rows = static_cast<int>(end - begin);
     convolution.multiply(product);

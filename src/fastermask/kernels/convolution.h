@@ -62,9 +62,10 @@ class PackedConvolution {
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, SharedFloats weights,
                     SharedFloats bias, Isa isa = best_isa());
 
-  // The same with weights rounded to bfloat16, in the order of packed_halves(). Where the processor has units
-  // that are worth it (bf16_units_pay()) and pairs_fit(), the weights are used as they lie there, what they are multiplied
-  // with is rounded to bfloat16, too, and the products are summed in float32; otherwise these are float32 convolutions.
+  // The same with weights rounded to bfloat16, in the order of packed_halves(). Where the processor has units for numbers of
+  // 16 bits that are worth it (half_arithmetic()) and the geometry suits them, what the weights are multiplied with is
+  // rounded to 16 bits, too: to bfloat16, with sums in float32, or to float16, with sums as Fp16Product has them. Otherwise
+  // these are float32 convolutions.
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, const SharedHalves& weights,
                     SharedFloats bias, Isa isa = best_isa());
 
@@ -80,11 +81,11 @@ class PackedConvolution {
   const ConvolutionGeometry& geometry() const { return geometry_; }
   ConvolutionMethod method() const { return method_; }
   // As packed: a pure function of geometry, method, weight and bias, the same for every instruction set.
-  // Empty where multiplies_halves().
+  // Empty where arithmetic() is not float32.
   const SharedFloats& packed_weights() const { return weights_; }
   const SharedFloats& packed_bias() const { return bias_; }
-  // Whether its products are of bfloat16 numbers.
-  bool multiplies_halves() const { return pairs_.data != nullptr; }
+  // What its products are of.
+  HalfArithmetic arithmetic() const { return arithmetic_; }
   // The weights as bfloat16 numbers, again the same for every instruction set: in the order of packed_weights(), but where
   // pairs_fit() two steps of depth lie side by side for each column. Throws Error when they are no bfloat16 numbers.
   SharedHalves packed_halves() const;
@@ -92,6 +93,8 @@ class PackedConvolution {
   // Whether units for bfloat16, which multiply pairs, can be given a layer's depth: no groups, even, and not a picture's
   // three channels.
   bool pairs_fit() const;
+  // Whether those for float16 can, which make two panels of output channels at once.
+  bool fp16_fits() const;
 
   // Computes the output. Parallel; equal results for every thread count. Thread-safe; scratch memory is kept by the
   // computing threads.
@@ -126,6 +129,7 @@ class PackedConvolution {
   void pack_direct(const float* weight, float* packed) const;
   void pack_narrow(const float* weight, float* packed) const;
   void pack_winograd(const float* weight, float* packed) const;
+  void pack_fp16(const SharedHalves& weights);
   template <class Element>
   void run_direct(const ConvolutionCall& call) const;
   void run_narrow(const ConvolutionCall& call) const;
@@ -135,19 +139,24 @@ class PackedConvolution {
   const Element* panels() const;  // of the weights
   void multiply(const PanelProduct& product) const { ops_.multiply_panel(product); }
   void multiply(const HalfProduct& product) const { half_ops_.multiply_panel(product); }
+  void multiply(const Fp16Product& product) const { fp16_ops_.multiply_panel(product); }
 
   ConvolutionGeometry geometry_;
   ConvolutionMethod method_;
   Isa isa_;
   PanelOps ops_;
   HalfOps half_ops_;
+  Fp16Ops fp16_ops_;
+  HalfArithmetic arithmetic_ = HalfArithmetic::float32;
   bool narrow_ = false;  // few input channels: a kernel row's pixels are taken as one
   std::vector<Phase> phases_;
   std::ptrdiff_t panel_floats_ = 0;  // of one panel: depth * kPanelWidth
   std::size_t weight_floats_ = 0;
   std::size_t bias_floats_ = 0;
   SharedFloats weights_;
-  SharedHalves pairs_;  // instead of weights_: packed_halves()
+  SharedHalves halves_;  // instead of weights_: packed_halves(), which bfloat16 units read
+  std::shared_ptr<const Fp16> fp16_panels_;  // two panels at a time, divided by fp16_scale_
+  std::vector<float> fp16_scale_;            // [K], in Winograd's domain [matrix, K]
   SharedFloats bias_;   // [G, K / G rounded up to whole panels]
 };
 
@@ -157,7 +166,11 @@ inline const float* PackedConvolution::panels<float>() const {
 }
 template <>
 inline const Bf16* PackedConvolution::panels<Bf16>() const {
-  return pairs_.data.get();
+  return halves_.data.get();
+}
+template <>
+inline const Fp16* PackedConvolution::panels<Fp16>() const {
+  return fp16_panels_.get();
 }
 
 }  // namespace fastermask

@@ -120,9 +120,18 @@ PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, Convol
   FASTERMASK_CHECK(weights.size == weight_floats_ && bias_.size == bias_floats_,
                    "convolution: packed weights and bias have {} and {} numbers, their geometry needs {} and {}",
                    weights.size, bias_.size, weight_floats_, bias_floats_);
-  if (isa_ == Isa::avx512 && bf16_units_pay() && pairs_fit()) {
+  const HalfArithmetic wanted = isa_ == Isa::avx512 ? half_arithmetic() : HalfArithmetic::float32;
+  if (wanted == HalfArithmetic::bfloat16 && pairs_fit()) {
+    arithmetic_ = wanted;
     half_ops_ = half_ops();
-    pairs_ = weights;
+    halves_ = weights;
+    return;
+  }
+  if (wanted == HalfArithmetic::float16 && fp16_fits()) {
+    arithmetic_ = wanted;
+    fp16_ops_ = fp16_ops();
+    halves_ = weights;
+    pack_fp16(weights);
     return;
   }
   AlignedFloats floats(weights.size);
@@ -146,7 +155,7 @@ PackedConvolution PackedConvolution::in_bf16(const ConvolutionGeometry& geometry
 }
 
 SharedHalves PackedConvolution::packed_halves() const {
-  if (multiplies_halves()) return pairs_;
+  if (arithmetic_ != HalfArithmetic::float32) return halves_;
   HalvesOwner halves(weight_floats_);
   AlignedFloats back(weight_floats_);
   narrow_to_bf16(weights_.data.get(), halves.data(), static_cast<std::int64_t>(weight_floats_));
@@ -162,6 +171,8 @@ SharedHalves PackedConvolution::packed_halves() const {
 bool PackedConvolution::pairs_fit() const {
   return geometry_.groups == 1 && !narrow_ && geometry_.in_channels % 2 == 0;
 }
+
+bool PackedConvolution::fp16_fits() const { return pairs_fit() && geometry_.out_channels % (2 * kPanelWidth) == 0; }
 
 void PackedConvolution::lay_out() {
   const auto& g = geometry_;

@@ -40,16 +40,24 @@ bool find_out() {
 #if defined(__x86_64__)
 namespace avx512 {
 HalfOps bf16_unit_ops();  // half_kernels_avx512bf16.cpp
+Fp16Ops fp16_unit_ops();  // half_kernels_avx512fp16.cpp
 }  // namespace avx512
 
 HalfOps half_ops() { return has_bf16_units() ? avx512::bf16_unit_ops() : HalfOps{}; }
+Fp16Ops fp16_ops() { return has_fp16_units() ? avx512::fp16_unit_ops() : Fp16Ops{}; }
 #else
 HalfOps half_ops() { return {}; }
+Fp16Ops fp16_ops() { return {}; }
 #endif
 
 bool bf16_units_pay() {
   static const bool pay = find_out();
   return pay;
+}
+
+HalfArithmetic half_arithmetic() {
+  if (bf16_units_pay()) return HalfArithmetic::bfloat16;
+  return has_fp16_units() ? HalfArithmetic::float16 : HalfArithmetic::float32;
 }
 
 }  // namespace fastermask

@@ -1,4 +1,5 @@
-// Kernels for processors that multiply bfloat16 pairs (has_bf16_units() in base/cpu.h).
+// Kernels for processors that multiply bfloat16 pairs (has_bf16_units() in base/cpu.h), or float16 numbers
+// (has_fp16_units()).
 #pragma once
 
 #include <cstddef>
@@ -20,10 +21,32 @@ struct HalfOps {
 // Null pointers on processors that have no such kernels.
 HalfOps half_ops();
 
+// Numbers are stored as float16 after multiplication with a power of two which makes the largest of a pixel (of a tile in
+// Winograd's domain) less than this: no sum of kFp16Depth products then leaves float16's range, and what is lost of small
+// numbers is far below what rounding the large ones costs.
+constexpr float kFp16Most = 32768;
+
+struct Fp16Ops {
+  void (*multiply_panel)(const Fp16Product& product) = nullptr;
+  // out[i] = in[i] times such a power of two; returns one over that. NaN stays. Serial.
+  float (*narrow)(const float* in, Fp16* out, std::ptrdiff_t count) = nullptr;
+  // winograd_input(), likewise.
+  float (*winograd_input)(const float* const* pixels, int channels, const WinogradFp16& values) = nullptr;
+};
+
+// Null pointers on processors that have no such kernels.
+Fp16Ops fp16_ops();
+
 // Whether products of bfloat16 numbers are worth having: the processor has units for them, and these are faster than its
 // float32 ones. AMD's multiply twice as many numbers as in float32; Intel's since Sapphire Rapids half as many, as AMX does
 // that work there. So the first call times both, for half a millisecond; they differ by more than noise does.
 // $FASTERMASK_BF16_UNITS=0 or 1 decides instead; 1 where there are none is ignored.
 bool bf16_units_pay();
+
+// What numbers a layer with weights in bfloat16 multiplies on this machine: bfloat16 ones where bf16_units_pay(), float16
+// ones where there are units for these (on Intel's processors since Sapphire Rapids, twice as fast as float32), which hold
+// bfloat16's bits and more but not its range, so that weights are scaled; otherwise float32 ones.
+enum class HalfArithmetic { float32, bfloat16, float16 };
+HalfArithmetic half_arithmetic();
 
 }  // namespace fastermask

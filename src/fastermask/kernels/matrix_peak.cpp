@@ -34,10 +34,11 @@ double best_rate(const Make& make) {
 double matrix_peak(MatrixNumbers numbers) {
   const PanelOps floats = panel_ops(best_isa());
   if (numbers == MatrixNumbers::int8) return best_rate([] { return CachedIntegerProduct(integer_ops(best_isa())); });
-  if (numbers == MatrixNumbers::bf16 && bf16_units_pay()) {
-    const HalfOps halves = half_ops();
-    return best_rate([&] { return CachedProduct<Bf16>(halves.multiply_panel, floats.panels_at_once); });
-  }
+  const HalfArithmetic halves = numbers == MatrixNumbers::bf16 ? half_arithmetic() : HalfArithmetic::float32;
+  if (halves == HalfArithmetic::bfloat16)
+    return best_rate([&] { return CachedProduct<Bf16>(half_ops().multiply_panel, floats.panels_at_once); });
+  if (halves == HalfArithmetic::float16)
+    return best_rate([&] { return CachedProduct<Fp16>(fp16_ops().multiply_panel, floats.panels_at_once); });
   return best_rate([&] { return CachedProduct<float>(floats.multiply_panel, floats.panels_at_once); });
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "fastermask/kernels/bf16.h"
+#include "fastermask/kernels/fp16.h"
 #include "fastermask/kernels/isa_copy.h"
 
 namespace fastermask {
@@ -30,6 +31,10 @@ struct PanelProductOf {
   int columns = 0;              // N, at most panels_at_once() * kPanelWidth
   const float* bias = nullptr;  // [N rounded up to whole panels], where sums start; null: at 0
   bool accumulate = false;      // sums start from c instead
+  // Of Fp16Product alone: what sums are multiplied with.
+  const float* scale = nullptr;      // [N]
+  const float* row_scale = nullptr;  // of row r at row_scale[r * row_scale_stride]
+  std::ptrdiff_t row_scale_stride = 1;
   // Finishing, for the last of several products into one c:
   const float* residual = nullptr;  // added: row r takes residual + ((r + residual_phase) >> residual_shift) * stride
   std::ptrdiff_t residual_stride = 0;
@@ -39,6 +44,11 @@ struct PanelProductOf {
 };
 
 using PanelProduct = PanelProductOf<float>;
+
+// Of float16 numbers: two panels at once, which lie together as [K, 2 * kPanelWidth], and all their columns; no a_by_depth.
+// Up to kFp16Depth products are summed in float16, and these sums, times `scale` and `row_scale`, in float32.
+using Fp16Product = PanelProductOf<Fp16>;
+constexpr int kFp16Depth = 128;
 
 // Of bfloat16 numbers, summed in float32. Depth goes by pairs: K is even, a panel is [K / 2, kPanelWidth, 2], and with
 // a_by_depth a is [K / 2, rows, 2], a_stride lying between two pairs of depth.

@@ -27,11 +27,14 @@ struct TileGrid {
 };
 
 template <class Element>
-auto input_transform_of(const HalfOps& half_ops, Isa isa) {
+auto input_transform_of(const HalfOps& half_ops, const Fp16Ops& fp16_ops, Isa isa) {
+  static_cast<void>(half_ops), static_cast<void>(fp16_ops), static_cast<void>(isa);
   if constexpr (std::is_same_v<Element, Bf16>) {
-    return static_cast<void>(isa), half_ops.winograd_input;
+    return half_ops.winograd_input;
+  } else if constexpr (std::is_same_v<Element, Fp16>) {
+    return fp16_ops.winograd_input;
   } else {
-    return static_cast<void>(half_ops), FASTERMASK_PICK_COPY(winograd_input, isa);
+    return FASTERMASK_PICK_COPY(winograd_input, isa);
   }
 }
 
@@ -56,7 +59,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
                       (g.output_size(call.height) + 3) / 4, (g.output_size(call.width) + 3) / 4};
   const std::int64_t tiles = call.batch * grid.down * grid.across;
   if (tiles == 0) return;
-  const auto input_transform = input_transform_of<Element>(half_ops_, isa_);
+  const auto input_transform = input_transform_of<Element>(half_ops_, fp16_ops_, isa_);
   const auto output_transform = FASTERMASK_PICK_COPY(winograd_output, isa_);
   const int panel_count = panels_of(g.out_channels);
   const std::int64_t threads = num_threads();
@@ -67,7 +70,9 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
     const std::int64_t largest = (tiles + chunks - 1) / chunks + 1;
     const std::ptrdiff_t in_matrix = largest * g.in_channels + kMatrixPad;
     const std::ptrdiff_t out_matrix = largest * g.out_channels + kMatrixPad;
-    float* const products = thread_scratch(static_cast<std::size_t>(kWinogradMatrices * (in_matrix + out_matrix)));
+    float* const products =
+        thread_scratch(static_cast<std::size_t>(kWinogradMatrices * (in_matrix + out_matrix) + largest));
+    float* const scales = products + kWinogradMatrices * (in_matrix + out_matrix);  // [tile] of float16
     auto* const values = reinterpret_cast<Element*>(products + kWinogradMatrices * out_matrix);
     for (std::int64_t chunk = begin; chunk < end; ++chunk) {
       const std::int64_t first = tiles * chunk / chunks;
@@ -85,7 +90,11 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
                        : zeros.data();
           }
         }
-        input_transform(pixels.data(), g.in_channels, {values + t * g.in_channels, in_matrix});
+        if constexpr (std::is_same_v<Element, Fp16>) {
+          scales[t] = input_transform(pixels.data(), g.in_channels, {values + t * g.in_channels, in_matrix});
+        } else {
+          input_transform(pixels.data(), g.in_channels, {values + t * g.in_channels, in_matrix});
+        }
       }
       PanelProductOf<Element> product;
       product.a_stride = g.in_channels;
@@ -93,12 +102,16 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
       product.panel_stride = panel_floats_;
       product.rows = static_cast<int>(count);
       product.depth = g.in_channels;
+      product.row_scale = scales;
       for (int matrix = 0; matrix < kWinogradMatrices; ++matrix) {
         product.a = values + matrix * in_matrix;
         for (int panel = 0; panel < panel_count; panel += ops_.panels_at_once) {
           product.columns = std::min(ops_.panels_at_once * kPanelWidth, g.out_channels - panel * kPanelWidth);
           product.panel = panels<Element>() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * panel_floats_;
           product.c = products + matrix * out_matrix + panel * kPanelWidth;
+          if constexpr (std::is_same_v<Element, Fp16>) {
+            product.scale = fp16_scale_.data() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * kPanelWidth;
+          }
           multiply(product);
         }
       }
@@ -130,5 +143,6 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
 
 template void PackedConvolution::run_winograd<float>(const ConvolutionCall& call) const;
 template void PackedConvolution::run_winograd<Bf16>(const ConvolutionCall& call) const;
+template void PackedConvolution::run_winograd<Fp16>(const ConvolutionCall& call) const;
 
 }  // namespace fastermask

@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "fastermask/kernels/bf16.h"
+#include "fastermask/kernels/fp16.h"
 #include "fastermask/kernels/isa_copy.h"
 
 namespace fastermask {
@@ -38,6 +39,7 @@ struct WinogradValuesOf {
 };
 using WinogradValues = WinogradValuesOf<float>;
 using WinogradHalves = WinogradValuesOf<Bf16>;
+using WinogradFp16 = WinogradValuesOf<Fp16>;
 
 FASTERMASK_DECLARE_COPIES(
     // One tile's input: `pixels` [36] point at the channels of the window's pixels, row by row.

@@ -166,7 +166,7 @@ LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Ar
       damaged(package.path(), fmt::format("{} cannot be computed by '{}'", layer.name, method));
     const StoredArray& packed = find("weights");
     weights.convolution = stored_convolution(geometry, packed, find("bias").floats);
-    if (packed.halves.data != nullptr && !weights.convolution->multiplies_halves()) package.forget(packed.halves);
+    if (packed.halves.data != nullptr && weights.convolution->arithmetic() != HalfArithmetic::bfloat16) package.forget(packed.halves);
   } catch (const WeightsError&) {
     throw;
   } catch (const Error& error) {

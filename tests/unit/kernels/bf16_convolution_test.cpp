@@ -38,20 +38,30 @@ void run(const PackedConvolution& packed, const ConvolutionCase& c, Arrays& arra
   packed.run(call);
 }
 
+// Of the numbers' deviation from zero.
+double relative_error(const std::vector<float>& got, const std::vector<float>& expected) {
+  double error = 0, sum = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    error += std::pow(static_cast<double>(got[i] - expected[i]), 2);
+    sum += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return std::sqrt(error / sum);
+}
+
 std::vector<ConvolutionCase> cases() {
   std::vector<ConvolutionCase> all = {conv(8, 16, 1, 1, 0, 5, 7),    conv(5, 3, 1, 1, 0, 3, 3),
                                       conv(16, 40, 1, 2, 0, 7, 9),   conv(6, 20, 3, 1, 1, 6, 11),
                                       conv(24, 33, 3, 2, 1, 9, 8),   conv(3, 24, 7, 2, 3, 21, 30),
                                       conv(600, 20, 1, 1, 0, 4, 5),  conv(1100, 70, 1, 1, 0, 1, 13),
-                                      conv(70, 5, 2, 1, 1, 3, 4),    conv(16, 16, 3, 1, 1, 3, 301),
-                                      conv(32, 16, 1, 1, 0, 1, 700), conv(20, 7, 5, 3, 2, 1, 1)};
+                                      conv(70, 5, 2, 1, 1, 3, 4),    conv(16, 96, 3, 1, 1, 3, 301), conv(130, 64, 3, 2, 1, 9, 8),
+                                      conv(32, 32, 1, 1, 0, 1, 700), conv(20, 7, 5, 3, 2, 1, 1)};
   ConvolutionCase dilated = conv(20, 18, 3, 1, 2, 9, 9);
   dilated.geometry.dilation = 2;
   all.push_back(dilated);
   ConvolutionCase grouped = conv(24, 40, 3, 2, 1, 7, 8);
   grouped.geometry.groups = 4;
   all.push_back(grouped);
-  ConvolutionCase doubled = conv(10, 36, 2, 2, 0, 3, 5);
+  ConvolutionCase doubled = conv(10, 64, 2, 2, 0, 3, 5);
   doubled.geometry.transposed = true;
   all.push_back(doubled);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -59,7 +69,7 @@ std::vector<ConvolutionCase> cases() {
     all[i].relu = i % 3 == 0;
     all[i].residual_scale = i % 4 == 0 ? 1 : 0;
   }
-  ConvolutionCase lateral = conv(16, 48, 1, 1, 0, 6, 260);
+  ConvolutionCase lateral = conv(16, 96, 1, 1, 0, 6, 260);
   lateral.residual_scale = 2;
   all.push_back(lateral);
   return all;
@@ -72,11 +82,17 @@ TEST(Bf16Convolution, DirectEqualsThePlainLoopsOfRoundedNumbers) {
       Arrays arrays(c);
       const PackedConvolution packed = PackedConvolution::in_bf16(c.geometry, arrays.weight.data(), arrays.bias.data(),
                                                                   ConvolutionMethod::direct, isa);
-      EXPECT_EQ(packed.multiplies_halves(), isa == Isa::avx512 && bf16_units_pay() && packed.pairs_fit());
+      const HalfArithmetic wanted = isa == Isa::avx512 ? half_arithmetic() : HalfArithmetic::float32;
+      const bool fits = wanted == HalfArithmetic::float16 ? packed.fp16_fits() : packed.pairs_fit();
+      EXPECT_EQ(packed.arithmetic(), fits ? wanted : HalfArithmetic::float32);
       run(packed, c, arrays);
-      const std::vector<float> expected =
-          plain_convolution(c, packed.multiplies_halves() ? rounded(arrays.input) : arrays.input,
-                            rounded(arrays.weight), arrays.bias, arrays.residual);
+      const std::vector<float> expected = plain_convolution(
+          c, packed.arithmetic() == HalfArithmetic::bfloat16 ? rounded(arrays.input) : arrays.input,
+          rounded(arrays.weight), arrays.bias, arrays.residual);
+      if (packed.arithmetic() == HalfArithmetic::float16) {  // whose sums are rounded, too
+        EXPECT_LT(relative_error(arrays.output, expected), 2e-3) << "case " << i;
+        continue;
+      }
       for (std::size_t o = 0; o < expected.size(); ++o)
         ASSERT_NEAR(arrays.output[o], expected[o], 5e-5) << "case " << i << ", " << isa_name(isa);
     }
@@ -85,7 +101,7 @@ TEST(Bf16Convolution, DirectEqualsThePlainLoopsOfRoundedNumbers) {
 
 TEST(Bf16Convolution, WinogradStaysWithinItsRounding) {
   for (const int height : {1, 14, 30}) {
-    ConvolutionCase c = conv(64, 48, 3, 1, 1, height, height + 7);
+    ConvolutionCase c = conv(64, 96, 3, 1, 1, height, height + 7);
     c.relu = height == 14;
     c.residual_scale = height == 30 ? 1 : 0;
     for (const Isa isa : isas()) {
@@ -95,12 +111,7 @@ TEST(Bf16Convolution, WinogradStaysWithinItsRounding) {
       run(packed, c, arrays);
       const std::vector<float> expected =
           plain_convolution(c, arrays.input, arrays.weight, arrays.bias, arrays.residual);
-      double error = 0, sum = 0;
-      for (std::size_t o = 0; o < expected.size(); ++o) {
-        error += std::pow(static_cast<double>(arrays.output[o] - expected[o]), 2);
-        sum += std::pow(static_cast<double>(expected[o]), 2);
-      }
-      EXPECT_LT(std::sqrt(error / sum), 0.015) << "height " << height << ", " << isa_name(isa);
+      EXPECT_LT(relative_error(arrays.output, expected), 0.015) << "height " << height << ", " << isa_name(isa);
     }
   }
 }
@@ -150,14 +161,31 @@ TEST(Bf16Convolution, RowsDoNotDependOnThreadsOrBatch) {
   }
 }
 
+TEST(Bf16Convolution, LargeAndSmallNumbersKeepTheirSize) {
+  for (const float size : {1e-3f, 1.0f, 2000.0f}) {
+    for (const float weight_size : {1e-4f, 300.0f}) {
+      for (const ConvolutionMethod method : {ConvolutionMethod::direct, ConvolutionMethod::winograd}) {
+        ConvolutionCase c = conv(128, 32, 3, 1, 1, 9, 9);
+        Arrays arrays(c);
+        for (float& value : arrays.input) value *= size;
+        for (float& value : arrays.weight) value *= weight_size;
+        run(PackedConvolution::in_bf16(c.geometry, arrays.weight.data(), arrays.bias.data(), method), c, arrays);
+        const std::vector<float> expected =
+            plain_convolution(c, arrays.input, arrays.weight, arrays.bias, arrays.residual);
+        EXPECT_LT(relative_error(arrays.output, expected), 0.015) << size << " x " << weight_size;
+      }
+    }
+  }
+}
+
 TEST(Bf16Convolution, NaNsAreNotSwallowed) {
-  const std::vector<float> weight(16 * 16 * 9, 0.1f);
-  std::vector<float> input(16 * 16, 1.0f), output(16 * 16);
+  const std::vector<float> weight(32 * 16 * 9, 0.1f);
+  std::vector<float> input(16 * 16, 1.0f), output(32 * 16);
   input[5] = std::nanf("");
   for (const ConvolutionMethod method : {ConvolutionMethod::direct, ConvolutionMethod::winograd}) {
     ConvolutionCall call{input.data(), 1, 4, 4, output.data()};
     call.relu = true;
-    PackedConvolution::in_bf16({16, 16, 3, 1, 1}, weight.data(), nullptr, method).run(call);
+    PackedConvolution::in_bf16({16, 32, 3, 1, 1}, weight.data(), nullptr, method).run(call);
     EXPECT_TRUE(std::isnan(output[0]));
   }
 }
