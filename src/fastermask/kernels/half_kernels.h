@@ -32,6 +32,11 @@ struct Fp16Ops {
   float (*narrow)(const float* in, Fp16* out, std::ptrdiff_t count) = nullptr;
   // winograd_input(), likewise.
   float (*winograd_input)(const float* const* pixels, int channels, const WinogradFp16& values) = nullptr;
+  // Raises scale[n], n < kPanelWidth, to the smallest power of two that no sum over kFp16Depth sizes of that column of a
+  // panel of weights, [depth / 2, kPanelWidth, 2], exceeds; sums begin anew every `tap_depth`. At least 2^-100.
+  void (*raise_scales)(const Bf16* panel, std::ptrdiff_t depth, int tap_depth, float* scale) = nullptr;
+  // Such a panel divided by its scales, to out[k * 2 * kPanelWidth + n].
+  void (*pack_panel)(const Bf16* panel, std::ptrdiff_t depth, const float* scale, Fp16* out) = nullptr;
 };
 
 // Null pointers on processors that have no such kernels.

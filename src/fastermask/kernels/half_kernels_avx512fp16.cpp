@@ -136,8 +136,47 @@ float narrow_to_fp16(const float* in, Fp16* out, std::ptrdiff_t count) {
   return 1 / power;
 }
 
+// Two steps of depth of a panel, as floats.
+struct WeightPair {
+  explicit WeightPair(const Bf16* pairs) {
+    const __m512i both = _mm512_loadu_si512(pairs);
+    first = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+    second = _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+  __m512 first, second;
+};
+
+void raise_scales(const Bf16* panel, std::ptrdiff_t depth, int tap_depth, float* scale) {
+  __m512 most = _mm512_set1_ps(std::ldexp(1.0f, -101)), sum = _mm512_setzero_ps();
+  int in_tap = 0;
+  for (std::ptrdiff_t k = 0; k < depth; k += 2, panel += 2 * kPanelWidth) {
+    if (in_tap % kFp16Depth == 0) sum = _mm512_setzero_ps();
+    const WeightPair pair(panel);
+    sum = _mm512_add_ps(sum, _mm512_add_ps(_mm512_abs_ps(pair.first), _mm512_abs_ps(pair.second)));
+    most = _mm512_max_ps(most, sum);
+    in_tap = in_tap + 2 == tap_depth ? 0 : in_tap + 2;
+  }
+  float sizes[kPanelWidth];
+  _mm512_storeu_ps(sizes, most);
+  for (int n = 0; n < kPanelWidth; ++n) {
+    const float power = std::isfinite(sizes[n]) ? std::ldexp(1.0f, std::min(std::ilogb(sizes[n]) + 1, 120)) : 1.0f;
+    scale[n] = std::max(scale[n], power);
+  }
+}
+
+void pack_panel(const Bf16* panel, std::ptrdiff_t depth, const float* scale, Fp16* out) {
+  const __m512 factor = _mm512_div_ps(_mm512_set1_ps(1.0f), _mm512_loadu_ps(scale));  // powers of two: exact
+  for (std::ptrdiff_t k = 0; k < depth; k += 2, panel += 2 * kPanelWidth, out += 4 * kPanelWidth) {
+    const WeightPair pair(panel);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), as_fp16(_mm512_mul_ps(pair.first, factor)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 2 * kPanelWidth), as_fp16(_mm512_mul_ps(pair.second, factor)));
+  }
+}
+
 }  // namespace
 
-Fp16Ops fp16_unit_ops() { return {multiply_fp16_panels, narrow_to_fp16, winograd_input_fp16}; }
+Fp16Ops fp16_unit_ops() {
+  return {multiply_fp16_panels, narrow_to_fp16, winograd_input_fp16, raise_scales, pack_panel};
+}
 
 }  // namespace fastermask::FASTERMASK_ISA
