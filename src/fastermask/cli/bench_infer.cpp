@@ -239,7 +239,7 @@ void add_bench_infer_command(CLI::App& bench) {
   command->add_option("--weights", options->weights, "weight file; otherwise random weights");
   command
       ->add_option("--precision", options->precision,
-                   "f32; bf16: rounded weights; or int8, calibrated on the one picture")
+                   "f32; bf16: weights of 16 bits; or int8, calibrated on the one picture")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_option("--image", options->image, "picture; otherwise noise of --size");
   command->add_option("--size", options->size, "height and width of the network's input")->expected(2);
