@@ -40,7 +40,7 @@ if ! ldd "$bin/fastermask-train" | grep -q libtorch_cuda; then
   refused "It needs a LibTorch with CUDA and NCCL" --backend nccl --num-procs 2 --
   FASTERMASK_BACKEND=nccl refused "--backend nccl is not in this build" --
 fi
-refused "gloo, nccl, mpi" --backend pigeon --
+refused "pigeon not in {auto,gloo,nccl,mpi,plugin}" --backend pigeon --
 FASTERMASK_BACKEND=pigeon refused "must be auto, gloo, nccl, mpi or plugin, got 'pigeon'" --
 refused "plugin needs a library, given with --plugin or in FASTERMASK_PLUGINS, that exports" --backend plugin -- MODEL.DEVICE cpu
 refused "take --backend auto" --backend plugin --plugin "$plugin" -- MODEL.DEVICE cpu
@@ -71,17 +71,17 @@ grep -q "gradients travel by plugin" "$work/two/log.txt.rank1" || fail "the plug
 two_devices "$work/two_gloo" --backend gloo
 grep -q "gradients travel by plugin" "$work/two_gloo/log.txt.rank1" && fail "--backend must be followed"
 for folder in two two_gloo; do
-  awk -v megabytes="$(value "$work/$folder" communication_megabytes)" 'BEGIN { exit !(megabytes > 1) }' ||
+  awk -v megabytes="$(value "$work/$folder" communication_megabytes)" 'BEGIN { exit !(megabytes > 0.1) }' ||
     fail "$folder: the gradients must be counted"
 done
 
 # A process group without a time-out of its own, and a rank that stops in the middle of the backward pass.
 started=$SECONDS
-if HOST_DEVICE_STALL=20 FASTERMASK_TIMEOUT=6 train "$work/stall" --plugin "$plugin" --num-procs 2 \
-  --master-port $((21000 + ($$ + 7) % 2500)) -- SOLVER.MAX_ITER 50 DATASETS.TEST "()" MODEL.DEVICE npu; then
+if HOST_DEVICE_STALL=9 FASTERMASK_TIMEOUT=20 train "$work/stall" --plugin "$plugin" --num-procs 2 \
+  --master-port $((21000 + ($$ + 7) % 2500)) -- SOLVER.MAX_ITER 20 DATASETS.TEST "()" MODEL.DEVICE npu; then
   fail "a rank that stops must end the training"
 fi
-grep -q "gradients sent by plugin have not come back for 10 s" "$work/stall.log" || fail "stall: $(tail -n 3 "$work/stall.log")"
+grep -q "gradients sent by plugin have not come back for 24 s" "$work/stall.log" || fail "stall: $(tail -n 3 "$work/stall.log")"
 grep -q "Lost: rank 1, last seen in: iteration [0-9]*: backward pass" "$work/stall.log" || fail "the lost rank must be named"
-[ $((SECONDS - started)) -lt 90 ] || fail "the loss of a rank took $((SECONDS - started)) s"
+[ $((SECONDS - started)) -lt 150 ] || fail "the loss of a rank took $((SECONDS - started)) s"
 [ "$failures" -eq 0 ]

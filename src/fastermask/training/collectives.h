@@ -21,7 +21,8 @@ namespace fastermask {
 //                                                 c10::intrusive_ptr<c10d::ProcessGroup>* group);
 //
 // It sets *group, or throws. Of the group, allreduce() of one tensor is used, for floats and ints on the device, and
-// getFuture() of what that returns. `store` is one that nobody else waits on.
+// getFuture() of what that returns; of the device's guard, c10's futures use events and the pool of streams. `store` is
+// one that nobody else waits on.
 constexpr const char* kPluginGroupFunction = "fastermask_make_process_group";
 
 // Throws UsageError for a word that is none of these, and ConfigError, saying what there is and what to install, for

@@ -45,6 +45,7 @@ struct HostGuard : c10::impl::DeviceGuardImplInterface {
   c10::Stream getStream(c10::Device on) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, on); }
   c10::Stream exchangeStream(c10::Stream stream) const noexcept override { return stream; }
   c10::DeviceIndex deviceCount() const noexcept override { return 2; }
+  c10::Stream getStreamFromGlobalPool(c10::Device on, bool) const override { return getStream(on); }
   // All is done when it is asked for: there is nothing to wait for.
   void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
@@ -105,6 +106,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolve_backward(const at::Tenso
 TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&at::native::cpu_fallback>());
 }
+
+// Operations without a gradient, such as c10d's, are run as they are.
+TORCH_LIBRARY_IMPL(_, AutogradPrivateUse1, library) { library.fallback(torch::CppFunction::makeFallthrough()); }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("empty.memory_format", make_empty);
