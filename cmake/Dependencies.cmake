@@ -29,6 +29,7 @@ if(FASTERMASK_TRAINING)
   add_library(libtorch INTERFACE)
   target_include_directories(libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIR})
   target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARY} ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
+  include(Accelerators)
 endif()
 
 if(FASTERMASK_VIDEO)

@@ -15,12 +15,12 @@ add_link_options(-Wl,--as-needed)
 
 # No contraction into fused multiply-adds behind our back: results must not depend on the instruction set. Kernels that
 # want FMA say so with intrinsics.
-add_compile_options(-ffp-contract=off -fno-math-errno)
+add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off;-fno-math-errno>")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
 
 if(FASTERMASK_SANITIZE)
-  add_compile_options(-fsanitize=${FASTERMASK_SANITIZE} -fno-omit-frame-pointer)
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${FASTERMASK_SANITIZE};-fno-omit-frame-pointer>")
   add_link_options(-fsanitize=${FASTERMASK_SANITIZE})
 endif()
 

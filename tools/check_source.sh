@@ -22,10 +22,10 @@ done
 
 # Code of ours whose name matches one of the patterns, one path a line.
 list_code() {
-  find "${sources[@]}" -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.sh' -o -name '*.cmake' \
+  find "${sources[@]}" -type f \( -name '*.cpp' -o -name '*.cu' -o -name '*.h' -o -name '*.sh' -o -name '*.cmake' \
     -o -name CMakeLists.txt -o -name run \) | LC_ALL=C sort
 }
-list_cpp() { list_code | grep -E '[.](cpp|h)$' || true; }
+list_cpp() { list_code | grep -E '[.](cpp|cu|h)$' || true; }
 
 # Reads LAYERS, then every #include of the layers.
 check_layers() {

@@ -23,7 +23,7 @@ HelpPage train_page() {
       {"Computing", {"--exact", "--threads", "--device-ids", "--plugin"}},
       {"Several processes and machines",
        {"--num-procs", "--num-machines", "--machine-rank", "--master-addr", "--master-port", "--local-addr",
-        "--dist-url", "--max-restarts", "--min-procs"}},
+        "--dist-url", "--backend", "--max-restarts", "--min-procs"}},
       {"Looking inside", {"--replay", "--dump-step", "--steps", "--sampling"}},
   };
   page.exit_status =
@@ -38,7 +38,7 @@ HelpPage train_page() {
       {"OUTPUT_DIR/inference/", "detections of DATASETS.TEST as COCO results"}};
   page.environment =
       with(kDataVariables, {"FASTERMASK_WEIGHTS", "FASTERMASK_CONFIGS", "FASTERMASK_KEEP_MEMORY", "FASTERMASK_TIMEOUT",
-                            "FASTERMASK_LOCAL_ADDR", "FASTERMASK_PLUGINS", "OMP_WAIT_POLICY"});
+                            "FASTERMASK_LOCAL_ADDR", "FASTERMASK_BACKEND", "FASTERMASK_PLUGINS", "OMP_WAIT_POLICY"});
   page.see_also = {"fastermask evaluate", "docs/your_own_data.md", "docs/training.md", "docs/distributed.md",
                    "docs/config.md"};
   return page;
@@ -167,6 +167,7 @@ std::string environment_text(const std::string& variable) {
       {"FASTERMASK_KEEP_MEMORY", "gigabytes that tensors keep for later steps; 0: LibTorch's own allocator"},
       {"FASTERMASK_TIMEOUT", "seconds that a process waits for another (300)"},
       {"FASTERMASK_LOCAL_ADDR", "this machine's address for the others, as --local-addr"},
+      {"FASTERMASK_BACKEND", "what carries gradients between processes, as --backend"},
       {"FASTERMASK_PLUGINS", "libraries to load, separated by ':', as --plugin"},
       {"FASTERMASK_ISA", "generic, avx2 or avx512: the widest vector instructions to use"},
       {"OMP_WAIT_POLICY", "PASSIVE: threads that wait leave the cores to other programs"}};

@@ -13,6 +13,7 @@
 #include "fastermask/cli/command.h"
 #include "fastermask/cli/overrides.h"
 #include "fastermask/config/load.h"
+#include "fastermask/training/collectives.h"
 #include "fastermask/training/device.h"
 #include "fastermask/training/dump_step.h"
 #include "fastermask/training/launch.h"
@@ -35,6 +36,7 @@ struct TrainOptions {
   bool eval_only = false;
   bool exact = false;
   std::vector<std::string> plugins;
+  std::string backend;
   int max_restarts = 0;
   int min_procs = 0;
   int threads = 0;
@@ -91,6 +93,14 @@ bool find_place(const TrainOptions& options, RankPlace& place) {
   return true;
 }
 
+// --backend, else FASTERMASK_BACKEND, else auto.
+std::string wanted_backend(const TrainOptions& options) {
+  const char* variable = std::getenv("FASTERMASK_BACKEND");
+  const std::string name = !options.backend.empty() ? options.backend : variable != nullptr ? variable : "auto";
+  check_backend(name);
+  return name;
+}
+
 int run_train(const CLI::App& command, const TrainOptions& options) {
   if (!options.replay.empty()) {
     set_num_threads(options.threads);
@@ -99,6 +109,7 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
   if (options.config_file.empty())
     fail<UsageError>("train: --config-file is required; the configs that come with FasterMask are in configs/");
   const Config config = load_model_config(options.config_file, overrides_of(command));
+  const std::string backend = wanted_backend(options);
   RankPlace place;
   if (!find_place(options, place)) {
     LaunchOptions launch;
@@ -114,6 +125,7 @@ int run_train(const CLI::App& command, const TrainOptions& options) {
   load_device_plugins(options.plugins);
   load_device_plugins(plugins_of_environment());
   const std::string device = resolve_device(config.model.device, options.device_ids, place.local_rank);
+  place.backend = resolve_backend(backend, device);
   if (!options.dump_step.empty()) {
     join_processes(place);
     DumpStepOptions dump;
@@ -165,6 +177,11 @@ void add_train_command(CLI::App& app) {
       ->add_option("--plugin", options->plugins,
                    "shared library that gives LibTorch another device (FASTERMASK_PLUGINS)")
       ->allow_extra_args(false);
+  command
+      ->add_option("--backend", options->backend,
+                   "what carries gradients between processes (FASTERMASK_BACKEND); auto: nccl for cuda devices and "
+                   "plugin for a plug-in's, where there is such a thing, else gloo")
+      ->check(CLI::IsMember({"auto", "gloo", "nccl", "mpi", "plugin"}));
   command->add_option(
       "--replay", options->replay,
       "run a step again that a training saved because its values were not finite; needs no --config-file");

@@ -12,6 +12,7 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
+#include "fastermask/base/log.h"
 #include "fastermask/base/text.h"
 #include "fastermask/training/distributed_group.h"
 
@@ -136,6 +137,8 @@ void add_traffic(double seconds, std::int64_t bytes) {
   ++group->traffic.collectives;
 }
 
+const RankPlace& own_place() { return distributed_group()->place; }
+
 c10::intrusive_ptr<c10d::ProcessGroup> process_group() {
   const DistributedGroup* group = distributed_group().get();
   return group == nullptr ? c10::intrusive_ptr<c10d::ProcessGroup>() : group->collectives;
@@ -147,6 +150,19 @@ c10::intrusive_ptr<c10d::ProcessGroup> statistics_group() {
   if (!group->statistics)
     group->statistics = make_gloo_group(group->store, group->place, "statistics", group->timeout());
   return group->statistics;
+}
+
+c10::intrusive_ptr<c10d::ProcessGroup> gradient_group() {
+  DistributedGroup* group = distributed_group().get();
+  if (group == nullptr) return {};
+  if (!group->gradients) {
+    const std::string& backend = group->place.backend;
+    distributed::check_same("the backend of gradients (--backend)", backend);
+    group->gradients = backend == "gloo" ? group->collectives
+                                         : make_gradient_group(group->another_store(), group->place, group->timeout());
+    if (backend != "gloo") log_info("engine.launch", "gradients travel by {}", backend);
+  }
+  return group->gradients;
 }
 
 namespace distributed {

@@ -1,5 +1,5 @@
 // One training on several processes, on LibTorch's own engine: c10d's TCPStore (who is there, and what each is doing)
-// and ProcessGroupGloo (sums over processes). Free of LibTorch, for the command line and the hooks. Everything here is
+// and ProcessGroupGloo (sums over processes; gradients may take another way, collectives.h). Free of LibTorch, for the command line and the hooks. Everything here is
 // for one process a no-op, or what a single process would give.
 #pragma once
 
@@ -22,6 +22,7 @@ struct RankPlace {
   double timeout_seconds = 300;  // of every collective; FASTERMASK_TIMEOUT
   std::string local_address;     // of this machine, for the others; "": the one it reaches `address` from
   bool address_given = false;    // by the user: not to be guessed
+  std::string backend = "gloo";  // that carries gradients, as resolve_backend() says (collectives.h)
   bool store_elsewhere = false;  // another program listens at address and port, in rank 0's place
 };
 

@@ -118,6 +118,8 @@ std::unique_ptr<DistributedGroup>& distributed_group() {
   return group;
 }
 
+c10::intrusive_ptr<c10d::Store> DistributedGroup::another_store() const { return connect(place, false, timeout()); }
+
 std::string DistributedGroup::get(const std::string& key) {
   const std::vector<std::uint8_t> bytes = store->get(key_prefix() + key);
   return {bytes.begin(), bytes.end()};

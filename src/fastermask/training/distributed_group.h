@@ -21,7 +21,8 @@ struct DistributedGroup {
   c10::intrusive_ptr<c10d::TCPStore> store;
   c10::intrusive_ptr<c10d::TCPStore> beat_store;  // a connection of its own: the others may wait on `store`
   c10::intrusive_ptr<c10d::ProcessGroup> collectives;
-  c10::intrusive_ptr<c10d::ProcessGroup> statistics;  // made when first asked for
+  c10::intrusive_ptr<c10d::ProcessGroup> statistics;  // made when first asked for, as is the next
+  c10::intrusive_ptr<c10d::ProcessGroup> gradients;   // `collectives`, or another backend's
   std::thread beat;
   std::thread watch;
   std::atomic<bool> ending{false};
@@ -30,6 +31,9 @@ struct DistributedGroup {
   std::atomic<bool> store_lost{false};     // the store no longer answers: nothing may wait for it any more
   std::map<std::string, int> uses;         // of each name that may come again
   distributed::Traffic traffic;
+
+  // Another connection to the store, for those that may wait on it at any time.
+  c10::intrusive_ptr<c10d::Store> another_store() const;
 
   Milliseconds timeout() const { return Milliseconds(static_cast<std::int64_t>(place.timeout_seconds * 1000)); }
 

@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "fastermask/training/gradient_watch.h"
+
 namespace fastermask {
 namespace {
 
@@ -24,6 +26,9 @@ using TransferClock = std::chrono::steady_clock;
 // As torch.nn.parallel.DistributedDataParallel: a small first bucket starts communication early.
 constexpr std::int64_t kFirstBucketBytes = 1 << 20;
 constexpr std::int64_t kBucketBytes = 25 << 20;
+
+// How much longer than the time-out gradients may be away: who reports it by himself says more.
+constexpr std::chrono::milliseconds kBeyondTimeout{4000};
 
 // This machine's address on the way to `host`: a UDP socket finds the route without sending anything. "" when there is
 // none. (The address of this machine's own name, which Gloo would take, is 127.0.1.1 on Debian.)
@@ -50,6 +55,21 @@ struct TransferLog {
   std::mutex mutex;
   TransferClock::time_point first_start, last_start, end;
   std::int64_t bytes = 0;
+  std::vector<c10::intrusive_ptr<c10d::Work>> on_device;  // under way there, for all that the host knows
+  std::unique_ptr<GradientWatch> watch;                   // null with Gloo
+
+  // Waits until devices have all sums. Throws when a rank does not answer, as far as the process group notices.
+  void await_device() {
+    std::vector<c10::intrusive_ptr<c10d::Work>> works;
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      works.swap(on_device);
+    }
+    for (const auto& work : works) work->wait();
+    if (watch != nullptr) watch->disarm();
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!works.empty()) end = TransferClock::now();
+  }
 };
 
 // Averages a bucket; on the way it looks at the clock.
@@ -59,6 +79,7 @@ class AveragingHook : public c10d::CommHookInterface {
 
   c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
     const at::Tensor buffer = bucket.getBufferRef();
+    if (log_->watch != nullptr) log_->watch->arm();
     {
       const std::lock_guard<std::mutex> lock(log_->mutex);
       log_->last_start = TransferClock::now();
@@ -69,9 +90,15 @@ class AveragingHook : public c10d::CommHookInterface {
       log_->bytes += static_cast<std::int64_t>(buffer.nbytes());
     }
     std::vector<at::Tensor> tensors = {buffer};
-    const auto group = process_group();
+    const auto group = gradient_group();
     const double factor = 1.0 / group->getSize();
-    return group->allreduce(tensors)->getFuture()->then(
+    const auto work = group->allreduce(tensors);
+    if (!buffer.is_cpu()) {
+      const std::lock_guard<std::mutex> lock(log_->mutex);
+      log_->on_device.push_back(work);
+    }
+    // On a device, `then` may come at once: what it does is queued behind the sum, as is what reads the result.
+    return work->getFuture()->then(
         [log = log_, buffer, factor](c10::ivalue::Future& done) -> c10::IValue {
           if (done.hasError()) std::rethrow_exception(done.exception_ptr());
           at::Tensor result = buffer;
@@ -111,8 +138,8 @@ c10::intrusive_ptr<c10d::ProcessGroup> make_gloo_group(const c10::intrusive_ptr<
 }
 
 struct GradientReducer::Implementation {
-  std::unique_ptr<c10d::Reducer> reducer;  // null on other devices than the CPU
-  std::vector<at::Tensor> parameters;      // there
+  std::unique_ptr<c10d::Reducer> reducer;  // null when gradients on a device travel through the host
+  std::vector<at::Tensor> parameters;      // then
   std::shared_ptr<TransferLog> log = std::make_shared<TransferLog>();
 };
 
@@ -125,9 +152,16 @@ GradientReducer::GradientReducer(const ParameterStore& parameters)
     names[trained.size()] = stored.info.name;
     trained.push_back(stored.tensor);
   }
-  if (!trained.empty() && !trained[0].is_cpu()) {
+  const auto group = gradient_group();
+  const bool by_gloo = group == process_group();
+  if (!trained.empty() && !trained[0].is_cpu() && by_gloo) {
     implementation_->parameters = trained;
     return;
+  }
+  if (!by_gloo) {
+    const RankPlace& place = own_place();
+    const std::chrono::milliseconds timeout(static_cast<std::int64_t>(place.timeout_seconds * 1000));
+    implementation_->log->watch = std::make_unique<GradientWatch>(place.backend, timeout + kBeyondTimeout);
   }
   const std::vector<bool> sparse(trained.size(), false);
   // Buckets in the order in which gradients come: from the last parameter to the first.
@@ -138,8 +172,8 @@ GradientReducer::GradientReducer(const ParameterStore& parameters)
     for (std::size_t& index : bucket) index = trained.size() - 1 - index;
   }
   // Parameters may be without a gradient (a keypoint head without keypoints), hence find_unused_parameters.
-  implementation_->reducer = std::make_unique<c10d::Reducer>(trained, buckets, limits, process_group(), sparse,
-                                                             kBucketBytes, true, false, names, kFirstBucketBytes);
+  implementation_->reducer = std::make_unique<c10d::Reducer>(trained, buckets, limits, group, sparse, kBucketBytes,
+                                                             true, false, names, kFirstBucketBytes);
   implementation_->reducer->register_comm_hook(std::make_unique<AveragingHook>(implementation_->log));
 }
 
@@ -152,7 +186,10 @@ void GradientReducer::expect(const at::Tensor& loss) {
 }
 
 void GradientReducer::finish() {
-  if (implementation_->reducer != nullptr) return;
+  if (implementation_->reducer != nullptr) {
+    implementation_->log->await_device();
+    return;
+  }
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> parts;
   for (const at::Tensor& parameter : implementation_->parameters)
@@ -170,6 +207,13 @@ void GradientReducer::finish() {
     position += parameter.numel();
     parameter.mutable_grad() = sum.to(parameter.device());
   }
+}
+
+void GradientReducer::abandon() {
+  TransferLog& log = *implementation_->log;
+  if (log.watch != nullptr) log.watch->disarm();
+  const std::lock_guard<std::mutex> lock(log.mutex);
+  log.on_device.clear();
 }
 
 GradientReducer::Transfer GradientReducer::last_transfer() const {

@@ -14,11 +14,23 @@
 
 namespace fastermask {
 
+// This process's place in the group; there must be one.
+const RankPlace& own_place();
+
 // The group of all processes; null for one process.
 c10::intrusive_ptr<c10d::ProcessGroup> process_group();
 
 // A second one, for norms: their sums come between the gradients' at moments of their own.
 c10::intrusive_ptr<c10d::ProcessGroup> statistics_group();
+
+// The one that averages gradients: process_group(), or that of place.backend (collectives.h), made when first asked
+// for. A collective then. Throws ConfigError when the ranks were told of different ones.
+c10::intrusive_ptr<c10d::ProcessGroup> gradient_group();
+
+// A group of another kind than Gloo, for place.backend; connections are made with its first sum. Throws Error naming
+// the backend and its reason, and for MPI ConfigError when mpirun did not start this process as that rank.
+c10::intrusive_ptr<c10d::ProcessGroup> make_gradient_group(const c10::intrusive_ptr<c10d::Store>& store,
+                                                           const RankPlace& place, std::chrono::milliseconds timeout);
 
 // A Gloo group called `name`. It listens at place.local_address, else GLOO_SOCKET_IFNAME's address, else the one from
 // which this machine reaches place.address.
@@ -33,7 +45,7 @@ std::string store_prefix();
 void add_traffic(double seconds, std::int64_t bytes);
 
 // Averages gradients over the processes while backward() is still at work, in buckets: c10d's Reducer. Gradients
-// on another device travel through the host, all at once after the backward pass: Gloo takes only what lies there.
+// on another device, where only Gloo can carry them, travel through the host, all at once after the backward pass.
 class GradientReducer {
  public:
   explicit GradientReducer(const ParameterStore& parameters);
@@ -45,11 +57,16 @@ class GradientReducer {
   // To be called after that backward pass.
   void finish();
 
+  // To be called when that step has failed instead: nobody waits for its gradients any more.
+  void abandon();
+
   // How the gradients of the last step travelled.
   struct Transfer {
-    std::int64_t bytes = 0;   // of all buckets
-    double seconds = 0;       // from the first bucket's start to the last one's end
-    double wait_seconds = 0;  // of these, after the last bucket had started: nothing but the network was at work
+    std::int64_t bytes = 0;  // of all buckets
+    double seconds = 0;      // from the first bucket's start to the last one's end
+    // Of these, after the last bucket had started: nothing but the network was at work, and on devices that run behind
+    // the host what was left of the backward pass.
+    double wait_seconds = 0;
   };
   Transfer last_transfer() const;
 

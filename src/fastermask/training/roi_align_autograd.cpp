@@ -7,6 +7,7 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/kernels/roi_pool.h"
+#include "fastermask/training/roi_align_device.h"
 #include "fastermask/training/roi_align_generic.h"
 
 namespace fastermask {
@@ -95,7 +96,12 @@ at::Tensor pool_regions(const std::vector<at::Tensor>& features, const std::vect
   for (const LevelSpec& level : levels) plan->scales.push_back(1.0f / static_cast<float>(level.stride));
   plan->params = {pooler.resolution, pooler.resolution, pooler.sampling_ratio, pooler.aligned};
   if (!features[0].is_cpu()) {
-    if (!pooler.max_pooling) return align_regions(features, plan->scales, rois, plan->params);
+    if (!pooler.max_pooling) {
+      const RoiAlignLaunchers* launchers = roi_align_launchers(features[0].device().type());
+      if (launchers != nullptr && features.size() <= static_cast<std::size_t>(kMostRoiAlignLevels))
+        return align_regions_on_device(*launchers, features, plan->scales, rois, plan->params);
+      return align_regions(features, plan->scales, rois, plan->params);
+    }
     std::vector<at::Tensor> on_host;
     for (const at::Tensor& feature : features) on_host.push_back(feature.to(at::kCPU));
     return pool_regions(on_host, levels, rois, pooler).to(features[0].device());

@@ -14,7 +14,8 @@ namespace fastermask {
 
 // Pools every region from its level.
 //   features  [L] of [N, C, H, W] float32; made channels-last if they are not. On another device than the CPU the
-//             generic form of roi_align_generic.h runs there; max pooling always runs on the CPU
+//             kernels of roi_align_device.h run there, or else the generic form of roi_align_generic.h; max pooling
+//             always runs on the CPU
 //   strides   [L] input pixels per feature pixel
 //   rois      [R] image, level and box in input pixels
 //   returns   [R, C, P, P] channels-last; differentiable with respect to the features

@@ -195,6 +195,7 @@ void Trainer::train_from_here() {
       if (all_ranks_stop()) break;
       record = run_step(loader);
     } catch (const std::exception& error) {
+      if (reducer_ != nullptr) reducer_->abandon();
       const std::string lost = distributed::lost_ranks();
       if (lost.empty()) throw;
       save_after_loss_of_a_rank();

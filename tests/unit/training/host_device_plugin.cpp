@@ -15,13 +15,9 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "unit/training/host_device_memory.h"
+
 namespace {
-
-// Beyond what a process may map: an address with this added is no address.
-constexpr std::uintptr_t kHidden = std::uintptr_t{1} << 60;
-
-char* hide(char* address) { return reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(address) + kHidden); }
-char* reveal(void* address) { return reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(address) - kHidden); }
 
 struct HiddenAllocator : c10::Allocator {
   c10::DataPtr allocate(std::size_t bytes) const override {
@@ -49,6 +45,11 @@ struct HostGuard : c10::impl::DeviceGuardImplInterface {
   c10::Stream getStream(c10::Device on) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, on); }
   c10::Stream exchangeStream(c10::Stream stream) const noexcept override { return stream; }
   c10::DeviceIndex deviceCount() const noexcept override { return 2; }
+  c10::Stream getStreamFromGlobalPool(c10::Device on, bool) const override { return getStream(on); }
+  // All is done when it is asked for: there is nothing to wait for.
+  void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
+  void block(void*, const c10::Stream&) const override {}
+  bool queryEvent(void*) const override { return true; }
 };
 C10_REGISTER_GUARD_IMPL(PrivateUse1, HostGuard);
 
@@ -64,13 +65,6 @@ at::Tensor make_empty_strided(at::IntArrayRef size, at::IntArrayRef stride, c10:
                               c10::optional<at::Layout>, c10::optional<at::Device> device, c10::optional<bool>) {
   const c10::OptionalDeviceGuard guard(device);
   return at::detail::empty_strided_generic(size, stride, &g_allocator, kKeys, type.value_or(at::kFloat));
-}
-
-// The host's view of a tensor of either kind.
-at::Tensor on_host(const at::Tensor& tensor) {
-  if (tensor.is_cpu()) return tensor;
-  return at::from_blob(reveal(tensor.data_ptr()), tensor.sizes(), tensor.strides(),
-                       tensor.options().device(at::kCPU).requires_grad(false));
 }
 
 at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool) {
@@ -112,6 +106,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolve_backward(const at::Tenso
 TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&at::native::cpu_fallback>());
 }
+
+// Operations without a gradient, such as c10d's, are run as they are.
+TORCH_LIBRARY_IMPL(_, AutogradPrivateUse1, library) { library.fallback(torch::CppFunction::makeFallthrough()); }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("empty.memory_format", make_empty);
