@@ -131,6 +131,21 @@ stop
 wait "$last" || fail "a request under way was cut off by the stop"
 [ "$(cat "$work/last_status")" = 200 ] || fail "a request under way got $(cat "$work/last_status") at the stop"
 
+# More silent and half-open connections than the server answers at a time: they must not keep others out.
+start --connections 4 --request-timeout 20
+port="${url##*:}"
+clients=()
+for i in $(seq 12); do
+  exec {client}<>"/dev/tcp/127.0.0.1/$port"
+  clients+=("$client")
+  [ $((i % 3)) = 0 ] || printf 'POST /v1/predict HTTP/1.1\r\nContent-Length: 99\r\n' >&"$client"
+  [ $((i % 3)) != 2 ] || printf '\r\nabc' >&"$client"
+done
+sleep 0.3
+expect 200 -m 8 --data-binary "@${pictures[0]}" "$url/v1/predict"
+for client in "${clients[@]}"; do exec {client}>&-; done
+stop
+
 "$fm" serve --model "$work/none.fmm" 2>"$work/error" && fail "a missing package must fail"
 grep -q "none.fmm" "$work/error" || fail "a missing package is not named"
 echo "serve: passed"

@@ -10,11 +10,16 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <functional>
+#include <utility>
 
 namespace fastermask {
 namespace {
 
 using HttpClock = std::chrono::steady_clock;
+
+// Seconds that a silent client keeps its thread while other connections wait for one.
+constexpr double kCrowdedSeconds = 0.5;
 
 thread_local bool close_connection_now = false;
 
@@ -37,6 +42,34 @@ bool wait_for(int socket, short events, HttpClock::time_point end) {
   }
 }
 
+// True when the socket has bytes before `end`; sooner false when other connections are `waiting` for threads. Waits in
+// short steps, so that it sees them come.
+bool wait_for_bytes(int socket, HttpClock::time_point end, const std::atomic<int>& waiting) {
+  const HttpClock::time_point crowded_end = after(kCrowdedSeconds);
+  while (!wait_for(socket, POLLIN, std::min(end, after(0.1)))) {
+    const HttpClock::time_point now = HttpClock::now();
+    if (now >= end || (waiting > 0 && now >= crowded_end)) return false;
+  }
+  return true;
+}
+
+// Threads for connections; counts those that have none yet.
+class CountingPool : public httplib::ThreadPool {
+ public:
+  CountingPool(size_t threads, std::atomic<int>& waiting) : ThreadPool(threads), waiting_(waiting) {}
+
+  void enqueue(std::function<void()> job) override {
+    ++waiting_;
+    ThreadPool::enqueue([this, job = std::move(job)] {
+      --waiting_;
+      job();
+    });
+  }
+
+ private:
+  std::atomic<int>& waiting_;
+};
+
 void find_address(int socket, bool peer, std::string& ip, int& port) {
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
@@ -54,14 +87,15 @@ void find_address(int socket, bool peer, std::string& ip, int& port) {
 // A socket whose reads end at one point in time, and whose writes end `seconds` after the first of them.
 class TimedStream : public httplib::Stream {
  public:
-  TimedStream(int socket, double seconds) : socket_(socket), seconds_(seconds), read_end_(after(seconds)) {}
+  TimedStream(int socket, double seconds, const std::atomic<int>& waiting)
+      : socket_(socket), seconds_(seconds), waiting_(waiting), read_end_(after(seconds)) {}
 
-  bool is_readable() const override { return begin_ < end_ || wait_for(socket_, POLLIN, read_end_); }
+  bool is_readable() const override { return begin_ < end_ || wait_for_bytes(socket_, read_end_, waiting_); }
   bool is_writable() const override { return wait_for(socket_, POLLOUT, write_end()); }
 
   ssize_t read(char* to, size_t size) override {
     if (begin_ == end_) {
-      if (!wait_for(socket_, POLLIN, read_end_)) return -1;
+      if (!wait_for_bytes(socket_, read_end_, waiting_)) return -1;
       const ssize_t got = recv(socket_, buffer_.data(), buffer_.size(), 0);
       if (got <= 0) return got;
       begin_ = 0;
@@ -97,6 +131,7 @@ class TimedStream : public httplib::Stream {
 
   int socket_;
   double seconds_;
+  const std::atomic<int>& waiting_;
   HttpClock::time_point read_end_;
   mutable HttpClock::time_point write_end_;
   mutable bool writing_ = false;
@@ -106,9 +141,9 @@ class TimedStream : public httplib::Stream {
 
 // Closes after what the client still sends has been taken for a moment: closing at once would reset the connection,
 // and the client might lose the answer.
-void close_gently(int socket) {
+void close_gently(int socket, bool crowded) {
   shutdown(socket, SHUT_WR);
-  const HttpClock::time_point end = after(1);
+  const HttpClock::time_point end = after(crowded ? 0.05 : 1);
   std::array<char, 16384> ignored;
   while (wait_for(socket, POLLIN, end) && HttpClock::now() < end) {
     if (recv(socket, ignored.data(), ignored.size(), MSG_DONTWAIT) <= 0) break;
@@ -120,20 +155,26 @@ void close_gently(int socket) {
 
 void TimedServer::close_this_connection() { close_connection_now = true; }
 
+void TimedServer::set_connections(int count) {
+  new_task_queue = [this, count] { return new CountingPool(static_cast<size_t>(count), waiting_); };
+}
+
 void TimedServer::stop_gracefully() {
   stopping_ = true;
   stop();
 }
 
 bool TimedServer::process_and_close_socket(socket_t socket) {
-  TimedStream stream(socket, request_seconds_);
+  TimedStream stream(socket, request_seconds_, waiting_);
   bool answered = true;
   bool first = true;
   while (answered && !stopping_) {
-    // In short steps, so that an idle connection does not hold up the server's stop.
+    // In short steps, so that an idle connection holds up neither others nor the server's stop.
     const HttpClock::time_point end = after(first ? request_seconds_ : idle_seconds_);
+    const HttpClock::time_point crowded_end = after(kCrowdedSeconds);
     bool ready = stream.has_bytes();
-    while (!ready && !stopping_ && HttpClock::now() < end) ready = wait_for(socket, POLLIN, std::min(end, after(0.1)));
+    while (!ready && !stopping_ && HttpClock::now() < (waiting_ > 0 ? std::min(end, crowded_end) : end))
+      ready = wait_for(socket, POLLIN, std::min(end, after(0.1)));
     if (!ready) break;
     stream.begin_request();
     bool closed = false;
@@ -142,7 +183,7 @@ bool TimedServer::process_and_close_socket(socket_t socket) {
     if (closed || close_connection_now) break;
     first = false;
   }
-  close_gently(socket);
+  close_gently(socket, waiting_ > 0);
   return true;
 }
 

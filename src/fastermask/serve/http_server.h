@@ -1,5 +1,5 @@
 // cpp-httplib's server with limits on the time of a whole request: a client that sends or reads slowly, or not at all,
-// holds a connection's thread no longer than that.
+// holds a connection's thread no longer than that, and only for a moment while other connections wait for a thread.
 #pragma once
 
 #include <httplib.h>
@@ -16,6 +16,9 @@ class TimedServer : public httplib::Server {
   TimedServer(double request_seconds, double idle_seconds)
       : request_seconds_(request_seconds), idle_seconds_(idle_seconds) {}
 
+  // Connections answered at the same time, each by a thread; others wait.
+  void set_connections(int count);
+
   // No connection begins another request; listen_after_bind() returns when those under way are answered.
   void stop_gracefully();
   bool stopping() const { return stopping_; }
@@ -29,6 +32,7 @@ class TimedServer : public httplib::Server {
   double request_seconds_;
   double idle_seconds_;
   std::atomic<bool> stopping_{false};
+  std::atomic<int> waiting_{0};  // connections without a thread
 };
 
 }  // namespace fastermask

@@ -75,7 +75,7 @@ class Service {
       log_file_.open(options.access_log, std::ios::app);
       if (!log_file_) fail("serve: cannot append to the access log {}", options.access_log);
     }
-    server_.new_task_queue = [this] { return new httplib::ThreadPool(static_cast<size_t>(options_.connections)); };
+    server_.set_connections(options_.connections);
     server_.set_tcp_nodelay(true);
     add_routes();
   }
