@@ -144,6 +144,15 @@ done
 sleep 0.3
 expect 200 -m 8 --data-binary "@${pictures[0]}" "$url/v1/predict"
 for client in "${clients[@]}"; do exec {client}>&-; done
+
+# A port belongs to one server, and many clients may come at the same moment.
+"$fm" serve --model "$work/model.fmm" --port "$port" 2>"$work/error" & second=$!
+for _ in $(seq 50); do kill -0 "$second" 2>/dev/null || break; sleep 0.1; done
+kill "$second" 2>/dev/null && fail "a second server took the same port"
+grep -q "cannot listen at 127.0.0.1:$port" "$work/error" || { cat "$work/error"; fail "a port that is taken is not told"; }
+if command -v ss >/dev/null; then
+  [ "$(ss -ltnH "sport = :$port" | awk '{ print $3 }')" -ge 128 ] || fail "few connections can wait to be accepted"
+fi
 stop
 
 "$fm" serve --model "$work/none.fmm" 2>"$work/error" && fail "a missing package must fail"

@@ -21,6 +21,10 @@ using HttpClock = std::chrono::steady_clock;
 // Seconds that a silent client keeps its thread while other connections wait for one.
 constexpr double kCrowdedSeconds = 0.5;
 
+// Connections that the system keeps until they are accepted. cpp-httplib's 5 are soon exceeded by clients that come at
+// the same moment; those beyond are tried again by their systems, seconds later.
+constexpr int kBacklog = 1024;
+
 thread_local bool close_connection_now = false;
 
 HttpClock::time_point after(double seconds) {
@@ -154,6 +158,21 @@ void close_gently(int socket, bool crowded) {
 }  // namespace
 
 void TimedServer::close_this_connection() { close_connection_now = true; }
+
+// cpp-httplib's own options let several servers share a port, each getting some of its connections.
+int TimedServer::bind(const std::string& host, int port) {
+  set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  });
+  if (port == 0) {
+    port = bind_to_any_port(host);
+  } else if (!bind_to_port(host, port)) {
+    port = -1;
+  }
+  if (port > 0) ::listen(svr_sock_, kBacklog);
+  return port;
+}
 
 void TimedServer::set_connections(int count) {
   new_task_queue = [this, count] { return new CountingPool(static_cast<size_t>(count), waiting_); };

@@ -16,6 +16,10 @@ class TimedServer : public httplib::Server {
   TimedServer(double request_seconds, double idle_seconds)
       : request_seconds_(request_seconds), idle_seconds_(idle_seconds) {}
 
+  // Takes the address; port 0 is any that is free. The port, or -1 when it cannot be had, as when another program (another
+  // of these servers, too) listens there.
+  int bind(const std::string& host, int port);
+
   // Connections answered at the same time, each by a thread; others wait.
   void set_connections(int count);
 

@@ -81,12 +81,7 @@ class Service {
   }
 
   void run(const std::function<void(int)>& on_listening) {
-    int port = options_.port;
-    if (port == 0) {
-      port = server_.bind_to_any_port(options_.host);
-    } else if (!server_.bind_to_port(options_.host, port)) {
-      port = -1;
-    }
+    const int port = server_.bind(options_.host, options_.port);
     if (port <= 0) {
       fail("serve: cannot listen at {}:{}; is the address this machine's, and the port free?", options_.host,
            options_.port);
