@@ -91,19 +91,24 @@ void find_address(int socket, bool peer, std::string& ip, int& port) {
 // A socket whose reads end at one point in time, and whose writes end `seconds` after the first of them.
 class TimedStream : public httplib::Stream {
  public:
-  TimedStream(int socket, double seconds, const std::atomic<int>& waiting)
-      : socket_(socket), seconds_(seconds), waiting_(waiting), read_end_(after(seconds)) {}
+  TimedStream(int socket, double seconds, size_t request_bytes, const std::atomic<int>& waiting)
+      : socket_(socket),
+        seconds_(seconds),
+        request_bytes_(request_bytes),
+        waiting_(waiting),
+        read_end_(after(seconds)) {}
 
   bool is_readable() const override { return begin_ < end_ || wait_for_bytes(socket_, read_end_, waiting_); }
   bool is_writable() const override { return wait_for(socket_, POLLOUT, write_end()); }
 
   ssize_t read(char* to, size_t size) override {
     if (begin_ == end_) {
-      if (!wait_for_bytes(socket_, read_end_, waiting_)) return -1;
+      if (taken_ > request_bytes_ || !wait_for_bytes(socket_, read_end_, waiting_)) return -1;
       const ssize_t got = recv(socket_, buffer_.data(), buffer_.size(), 0);
       if (got <= 0) return got;
       begin_ = 0;
       end_ = static_cast<size_t>(got);
+      taken_ += end_;
     }
     const size_t count = std::min(size, end_ - begin_);
     std::copy_n(buffer_.data() + begin_, count, to);
@@ -122,6 +127,7 @@ class TimedStream : public httplib::Stream {
 
   bool has_bytes() const { return begin_ < end_; }
   void begin_request() {
+    taken_ = end_ - begin_;
     read_end_ = after(seconds_);
     writing_ = false;
   }
@@ -135,12 +141,14 @@ class TimedStream : public httplib::Stream {
 
   int socket_;
   double seconds_;
+  size_t request_bytes_;
   const std::atomic<int>& waiting_;
   HttpClock::time_point read_end_;
   mutable HttpClock::time_point write_end_;
   mutable bool writing_ = false;
   std::array<char, 16384> buffer_;
   size_t begin_ = 0, end_ = 0;  // of what was received and not read yet
+  size_t taken_ = 0;            // bytes received of this request
 };
 
 // Closes after what the client still sends has been taken for a moment: closing at once would reset the connection,
@@ -184,7 +192,7 @@ void TimedServer::stop_gracefully() {
 }
 
 bool TimedServer::process_and_close_socket(socket_t socket) {
-  TimedStream stream(socket, request_seconds_, waiting_);
+  TimedStream stream(socket, request_seconds_, request_bytes_, waiting_);
   bool answered = true;
   bool first = true;
   while (answered && !stopping_) {

@@ -5,6 +5,7 @@
 #include <httplib.h>
 
 #include <atomic>
+#include <cstddef>
 #include <string>
 
 namespace fastermask {
@@ -13,11 +14,13 @@ class TimedServer : public httplib::Server {
  public:
   // request_seconds: for a request to arrive from its first byte on, and again for its answer to be taken.
   // idle_seconds: between the requests of a connection.
-  TimedServer(double request_seconds, double idle_seconds)
-      : request_seconds_(request_seconds), idle_seconds_(idle_seconds) {}
+  // request_bytes: of a whole request, its headers among them, which cpp-httplib takes without end; what is larger is
+  // cut off.
+  TimedServer(double request_seconds, double idle_seconds, std::size_t request_bytes)
+      : request_seconds_(request_seconds), idle_seconds_(idle_seconds), request_bytes_(request_bytes) {}
 
-  // Takes the address; port 0 is any that is free. The port, or -1 when it cannot be had, as when another program (another
-  // of these servers, too) listens there.
+  // Takes the address; port 0 is any that is free. The port, or -1 when it cannot be had, as when another program
+  // (another of these servers, too) listens there.
   int bind(const std::string& host, int port);
 
   // Connections answered at the same time, each by a thread; others wait.
@@ -35,6 +38,7 @@ class TimedServer : public httplib::Server {
 
   double request_seconds_;
   double idle_seconds_;
+  std::size_t request_bytes_;
   std::atomic<bool> stopping_{false};
   std::atomic<int> waiting_{0};  // connections without a thread
 };

@@ -68,7 +68,8 @@ class Service {
   Service(const Predictor& predictor, const ServiceOptions& options)
       : predictor_(predictor),
         options_(options),
-        server_(options.request_seconds, options.idle_seconds),
+        server_(options.request_seconds, options.idle_seconds,
+                static_cast<std::size_t>(options.max_body_megabytes * 1e6) + kHeadBytes),
         batcher_([this](const std::vector<PictureView>& pictures) { return predictor_.predict(pictures); },
                  {options.batch, options.queue, kQueuePixels}) {
     if (!options.access_log.empty() && options.access_log != "-") {
@@ -101,6 +102,7 @@ class Service {
 
  private:
   static constexpr std::int64_t kQueuePixels = 200'000'000;
+  static constexpr std::size_t kHeadBytes = 1'000'000;  // of a request beside its body
   using Clock = std::chrono::steady_clock;
 
   void add_routes() {
