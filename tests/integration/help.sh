@@ -88,6 +88,20 @@ grep -q 'no such command\|there is no command' <("$fm" __man nonsense 2>&1) || f
 bash "$source/tools/make_man_pages.sh" "$fm" "$work/man" || fail "make_man_pages.sh"
 [ "$(find "$work/man" -name '*.1' | wc -l)" -eq "$checked" ] || fail "$checked commands, pages: $(ls "$work/man")"
 
+# Wrong usage is told in words, and where it is wrong.
+refuses() {  # refuses MESSAGE WORD...
+  local message="$1" status=0
+  shift
+  "$fm" "$@" >"$work/refusal" 2>&1 || status=$?
+  [ "$status" -eq 2 ] && grep -qFx -- "fastermask: $message" "$work/refusal" ||
+    fail "$*: status $status and $(head -n 1 "$work/refusal")"
+}
+refuses "--queue must be above 0, got 0" serve --queue 0
+refuses "--port must be in [0, 65535], got 70000" serve --port 70000
+refuses "--threads must be at least 0, got -1" predict --threads -1
+refuses "unknown command 'serv'; did you mean 'serve'?" serv
+refuses "unknown command 'chek'; did you mean 'check'?" data chek
+
 [ "$checked" -ge 20 ] || fail "only $checked commands were found"
 [ "$failures" -eq 0 ] || exit 1
 echo "help: passed ($checked commands)"

@@ -96,12 +96,18 @@ talk 'POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc' 8
 talk 'rubbish\r\n\r\n' 8 "$work/rubbish" &
 talk "GET / HTTP/1.1\r\nRange: bytes=$(printf '0-1,%.0s' $(seq 1500))0-1\r\n\r\n" 8 "$work/ranges" &
 curl -s -m 20 --limit-rate 500 --data-binary "@${pictures[0]}" "$url/v1/predict" >"$work/slow" &
+{
+  printf 'GET / HTTP/1.1\r\n'
+  yes "X: $(printf '%4000s' | tr ' ' a)"$'\r' | head -c 40000000
+} | timeout 8 curl -s -m 8 "telnet://127.0.0.1:$port" >"$work/endless" 2>/dev/null || true &
 for _ in 1 2 3 4 5; do expect 200 --data-binary "@${pictures[1]}" "$url/v1/predict"; done
 kill -0 "$server" || fail "the server ended"
 for job in $(jobs -p); do [ "$job" = "$server" ] || wait "$job" || true; done
 for name in silent half_header half_body rubbish ranges; do
   ! grep -q '^open$' "$work/$name" || fail "the connection '$name' was not closed in time"
 done
+! grep -q "200 OK" "$work/endless" || fail "headers without end were taken"
+[ "$(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$server/status")" -lt 200 ] || fail "headers without end fill the memory"
 grep -q "400" "$work/rubbish" || fail "rubbish must be answered with 400"
 expect 200 "$url/metrics"
 grep -q 'fastermask_requests_total{route="/v1/predict",status="413"} [1-9]' "$work/body" || fail "no metrics of refusals"
@@ -130,6 +136,30 @@ sleep 0.3
 stop
 wait "$last" || fail "a request under way was cut off by the stop"
 [ "$(cat "$work/last_status")" = 200 ] || fail "a request under way got $(cat "$work/last_status") at the stop"
+
+# More silent and half-open connections than the server answers at a time: they must not keep others out.
+start --connections 4 --request-timeout 20
+port="${url##*:}"
+clients=()
+for i in $(seq 12); do
+  exec {client}<>"/dev/tcp/127.0.0.1/$port"
+  clients+=("$client")
+  [ $((i % 3)) = 0 ] || printf 'POST /v1/predict HTTP/1.1\r\nContent-Length: 99\r\n' >&"$client"
+  [ $((i % 3)) != 2 ] || printf '\r\nabc' >&"$client"
+done
+sleep 0.3
+expect 200 -m 8 --data-binary "@${pictures[0]}" "$url/v1/predict"
+for client in "${clients[@]}"; do exec {client}>&-; done
+
+# A port belongs to one server, and many clients may come at the same moment.
+"$fm" serve --model "$work/model.fmm" --port "$port" 2>"$work/error" & second=$!
+for _ in $(seq 50); do kill -0 "$second" 2>/dev/null || break; sleep 0.1; done
+kill "$second" 2>/dev/null && fail "a second server took the same port"
+grep -q "cannot listen at 127.0.0.1:$port" "$work/error" || { cat "$work/error"; fail "a port that is taken is not told"; }
+if command -v ss >/dev/null; then
+  [ "$(ss -ltnH "sport = :$port" | awk '{ print $3 }')" -ge 128 ] || fail "few connections can wait to be accepted"
+fi
+stop
 
 "$fm" serve --model "$work/none.fmm" 2>"$work/error" && fail "a missing package must fail"
 grep -q "none.fmm" "$work/error" || fail "a missing package is not named"

@@ -1,5 +1,6 @@
 // `fastermask predict`.
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,7 +41,6 @@ struct PredictOptions {
 
 // Works through the files. A bad one is told at the end and does not stop the rest; Ctrl-C ends with what is done.
 int run_predict(PredictRun& run, const std::vector<std::string>& files) {
-  std::vector<std::string> failures;
   std::size_t begun = 0;
   {
     ProgressBar bar("predict", static_cast<std::int64_t>(files.size()));
@@ -53,18 +53,18 @@ int run_predict(PredictRun& run, const std::vector<std::string>& files) {
           run.add_picture(file);
         }
       } catch (const Error& error) {
-        failures.emplace_back(error.what());
+        run.add_failure(error.what());
       }
       bar.update(static_cast<std::int64_t>(++begun));
     }
     run.finish();
   }
   run.log_totals();
-  for (const std::string& failure : failures) log_error(kPredict, "{}", failure);
+  for (const std::string& failure : run.failures()) log_error(kPredict, "{}", failure);
   if (begun < files.size())
     log_error(kPredict, "interrupted: {} of {} files were not begun", files.size() - begun, files.size());
   if (stop_was_asked()) return kInterrupted;
-  return failures.empty() ? 0 : 1;
+  return run.failures().empty() ? 0 : 1;
 }
 
 // Tells inputs from KEY VALUE pairs: keys are upper-case words with a dot, or top-level keys such as OUTPUT_DIR.
@@ -80,6 +80,20 @@ std::vector<std::string> split_overrides(std::vector<std::string>& words) {
   std::vector<std::string> overrides(first, words.end());
   words.erase(first, words.end());
   return overrides;
+}
+
+// Output has the names of its inputs: in their folder, drawings and masks would take the place of pictures.
+void check_output_folders(const PredictRunOptions& run, const std::vector<std::string>& files) {
+  for (const std::string& folder : {run.output, run.files.masks}) {
+    if (folder.empty() || !is_folder(folder)) continue;
+    for (const std::string& file : files) {
+      const std::filesystem::path parent = std::filesystem::path(file).parent_path();
+      std::error_code ignored;
+      if (!std::filesystem::equivalent(parent.empty() ? "." : parent, folder, ignored)) continue;
+      fail<UsageError>("predict: {} is the folder of {}, which would be written over; give another folder", folder,
+                       file);
+    }
+  }
 }
 
 int start_predict(PredictOptions options) {
@@ -102,6 +116,7 @@ int start_predict(PredictOptions options) {
   const std::vector<std::string> files = find_input_files(options.inputs);
   if (!options.run.dump.empty() && (files.size() != 1 || has_video_ending(files[0])))
     fail<UsageError>("predict: --dump takes one picture, got {}", files.size() == 1 ? files[0] : "several files");
+  check_output_folders(options.run, files);
   set_num_threads(options.threads);
   Config config;
   if (!options.model.empty()) {
@@ -155,7 +170,9 @@ void add_predict_command(CLI::App& app) {
   command->add_option("--dump", options->run.dump, "write the intermediates of one picture to this .npz file");
   command->footer(
       "Example: fastermask predict --config-file output/config.yaml --weights output/model_final.pth \\\n"
-      "           pictures/ --output drawn");
+      "           pictures/ --output drawn\n"
+      "Example: fastermask predict --model model.fmm 'photos/*.jpg' clip.mp4 --json --csv found.csv >found.json\n"
+      "Example: fastermask predict --model model.fmm pictures/ --labelme labels --crops crops --masks masks");
   command->callback([options] {
     const int status = start_predict(*options);
     if (status != 0) throw CLI::RuntimeError(status);

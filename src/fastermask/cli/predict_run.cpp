@@ -74,11 +74,17 @@ PredictRun::PredictRun(const PredictRunOptions& options, const Config& config, s
       output_files_(options.files, classes_),
       batch_limit_(options.batch > 0 ? static_cast<std::size_t>(options.batch) : automatic_batch(config)) {}
 
-// The file's own name, numbered when folders bring the same name twice.
+PredictRun::~PredictRun() = default;
+
+// The file's own name, numbered when folders bring the same name twice. The files beside drawings have endings of their
+// own, so that names must then differ before it, too.
 std::string PredictRun::next_name(const std::string& file) {
   const std::filesystem::path path(file);
+  const auto is_new = [this](const std::string& name) {
+    return used_names_.insert(options_.files.any() ? std::filesystem::path(name).stem().string() : name).second;
+  };
   std::string name = path.filename().string();
-  for (int number = 2; !used_names_.insert(name).second; ++number) {
+  for (int number = 2; !is_new(name); ++number) {
     name = fmt::format("{}-{}{}", path.stem().string(), number, path.extension().string());
   }
   return name;
@@ -100,7 +106,8 @@ void PredictRun::add_picture(const std::string& file) {
   Picture picture;
   picture.image = read_image(file, format_);
   picture.file = file;
-  picture.name = next_name(file);
+  // Pictures are known by their content, whatever they are called.
+  picture.name = next_name(has_image_ending(file) ? file : file + ".jpg");
   add(std::move(picture));
   ++pictures_;
 }
@@ -168,8 +175,18 @@ void PredictRun::process() {
     const Detections detections =
         above_threshold(to_original_image(found[i], images[i].size()), options_.score_threshold);
     if (options_.json) append_records(pictures[i], detections);
-    if (!options_.output.empty() || options_.files.any()) write_files(pictures[i], detections);
+    if (!options_.output.empty() || options_.files.any()) try_write_files(pictures[i], detections);
     detections_ += detections.size();
+  }
+}
+
+// What cannot be written of one picture does not stop the others; a video ends with its first such frame.
+void PredictRun::try_write_files(const Picture& picture, const Detections& detections) {
+  try {
+    write_files(picture, detections);
+  } catch (const Error& error) {
+    if (picture.video != nullptr) throw;
+    add_failure(error.what());
   }
 }
 
@@ -228,8 +245,8 @@ void PredictRun::write_files(const Picture& picture, const Detections& detection
 
 void PredictRun::finish() {
   process();
-  output_files_.finish();
   if (options_.json) fmt::print("[{}]\n", records_);
+  output_files_.finish();
 }
 
 void PredictRun::log_totals() const {

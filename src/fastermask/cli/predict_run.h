@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fastermask/cli/predict_files.h"
@@ -31,6 +32,7 @@ class PredictRun {
   // `options` and `config` must outlive the run.
   PredictRun(const PredictRunOptions& options, const Config& config, std::unique_ptr<Detector> detector,
              ClassList classes);
+  ~PredictRun();  // where Picture is known
 
   // Takes a picture in; it is worked on once a batch is full. Throws DataError when it cannot be read.
   void add_picture(const std::string& file);
@@ -39,8 +41,12 @@ class PredictRun {
   // comes of the frames before; and Error when the video module is missing.
   void add_video(const std::string& file);
 
-  // Works on what is left, writes the table and prints the records.
+  // Works on what is left, prints the records and writes the table.
   void finish();
+
+  // What went wrong with single files: what the caller adds, and output that could not be written.
+  void add_failure(std::string message) { failures_.push_back(std::move(message)); }
+  const std::vector<std::string>& failures() const { return failures_; }
 
   void log_totals() const;
 
@@ -51,6 +57,7 @@ class PredictRun {
   void add(Picture picture);
   bool starts_new_batch(const Picture& picture) const;
   void process();
+  void try_write_files(const Picture& picture, const Detections& detections);
   void write_files(const Picture& picture, const Detections& detections);
   void read_video(VideoReader& reader, const std::string& file, VideoResult& result);
   std::string next_name(const std::string& file);
@@ -64,6 +71,7 @@ class PredictRun {
   PixelFormat format_;
   PredictFiles output_files_;
   std::set<std::string> used_names_;
+  std::vector<std::string> failures_;
   std::size_t batch_limit_;
   std::vector<Picture> batch_;
   std::string records_;  // JSON objects, a comma between them

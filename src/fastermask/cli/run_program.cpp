@@ -8,6 +8,7 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <regex>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/text.h"
@@ -48,11 +49,33 @@ const CLI::App& chosen_command(const CLI::App& app) {
   return *deepest;
 }
 
+// CLI11's message about a number out of its range, which has limits such as 0.000000 and 309 digits, in our words.
+std::string range_message(const CLI::App& command, const std::string& message) {
+  static const std::regex kPattern("(.*): Value (.*) not in range ([^ ]+) to ([^ ]+)");
+  std::smatch parts;
+  if (!std::regex_match(message, parts, kPattern)) return message;
+  const CLI::Option* option = command.get_option_no_throw(parts[1]);
+  const bool positive = option != nullptr && option->get_type_name().find("POSITIVE") != std::string::npos;
+  const double low = std::strtod(parts[3].str().c_str(), nullptr);
+  const double high = std::strtod(parts[4].str().c_str(), nullptr);
+  const std::string limits = high < 1e300 ? fmt::format("in [{:g}, {:g}]", low, high)
+                             : positive   ? "above 0"
+                                          : fmt::format("at least {:g}", low);
+  return fmt::format("{} must be {}, got {}", parts[1].str(), limits, parts[2].str());
+}
+
+std::string usage_message(const CLI::App& command, const CLI::ParseError& error) {
+  const std::vector<std::string> words = command.remaining();
+  std::string message = range_message(command, error.what());
+  if (!words.empty() && starts_with(message, "A subcommand is required"))
+    message = fmt::format("unknown command '{}'", words[0]);
+  for (const std::string& word : words) message += did_you_mean(word, known_words(command));
+  return message;
+}
+
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error, const std::string& name) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-  const CLI::App& command = chosen_command(app);
-  std::string message = error.what();
-  for (const std::string& word : command.remaining()) message += did_you_mean(word, known_words(command));
+  const std::string message = usage_message(chosen_command(app), error);
   std::string path = name;
   for (const CLI::App* level = &app; !level->get_subcommands().empty();) {
     level = level->get_subcommands().front();

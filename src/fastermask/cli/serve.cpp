@@ -71,7 +71,9 @@ void run_serve(const CLI::App& command, ServeCommandOptions options) {
   block_stop_signals();
   const Predictor predictor = load_served_model(options, overrides);
   run_service(predictor, service, [&](int port) {
-    log_info("serve", "{} classes at http://{}:{}/ (Ctrl-C ends)", predictor.class_names().size(), service.host, port);
+    const bool ipv6 = service.host.find(':') != std::string::npos;
+    log_info("serve", "{} classes at http://{}:{}/ (Ctrl-C ends)", predictor.class_names().size(),
+             ipv6 ? "[" + service.host + "]" : service.host, port);
   });
 }
 

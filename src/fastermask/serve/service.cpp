@@ -68,25 +68,21 @@ class Service {
   Service(const Predictor& predictor, const ServiceOptions& options)
       : predictor_(predictor),
         options_(options),
-        server_(options.request_seconds, options.idle_seconds),
+        server_(options.request_seconds, options.idle_seconds,
+                static_cast<std::size_t>(options.max_body_megabytes * 1e6) + kHeadBytes),
         batcher_([this](const std::vector<PictureView>& pictures) { return predictor_.predict(pictures); },
                  {options.batch, options.queue, kQueuePixels}) {
     if (!options.access_log.empty() && options.access_log != "-") {
       log_file_.open(options.access_log, std::ios::app);
       if (!log_file_) fail("serve: cannot append to the access log {}", options.access_log);
     }
-    server_.new_task_queue = [this] { return new httplib::ThreadPool(static_cast<size_t>(options_.connections)); };
+    server_.set_connections(options_.connections);
     server_.set_tcp_nodelay(true);
     add_routes();
   }
 
   void run(const std::function<void(int)>& on_listening) {
-    int port = options_.port;
-    if (port == 0) {
-      port = server_.bind_to_any_port(options_.host);
-    } else if (!server_.bind_to_port(options_.host, port)) {
-      port = -1;
-    }
+    const int port = server_.bind(options_.host, options_.port);
     if (port <= 0) {
       fail("serve: cannot listen at {}:{}; is the address this machine's, and the port free?", options_.host,
            options_.port);
@@ -106,6 +102,7 @@ class Service {
 
  private:
   static constexpr std::int64_t kQueuePixels = 200'000'000;
+  static constexpr std::size_t kHeadBytes = 1'000'000;  // of a request beside its body
   using Clock = std::chrono::steady_clock;
 
   void add_routes() {

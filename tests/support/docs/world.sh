@@ -37,6 +37,17 @@ coco() {
   done
 }
 
+# drawn_by_hand FOLDER: labels/ as labelme writes it and via_project.json, of pictures in pictures/.
+drawn_by_hand() {
+  mkdir "$1/labels"
+  cp "$1/photo.jpg" "$1/labels/fig.jpg"
+  echo '{"version": "5.4.1", "imagePath": "fig.jpg", "imageData": null, "shapes": [{"label": "fig", "group_id": null,
+    "shape_type": "polygon", "points": [[10, 10], [60, 12], [30, 50]]}]}' >"$1/labels/fig.json"
+  echo '{"_via_settings": {}, "_via_img_metadata": {"000001.jpg99": {"filename": "000001.jpg", "size": 99,
+    "file_attributes": {}, "regions": [{"region_attributes": {"kind": "fig", "ripe": "yes"}, "shape_attributes":
+    {"name": "rect", "x": 10, "y": 10, "width": 30, "height": 20}}]}}}' >"$1/via_project.json"
+}
+
 make_world_template() {
   local world="$work/template" three="$work/scenes3" two="$work/scenes2" link
   mkdir -p "$world/build/release/bin" "$world/my" "$world/pictures" "$world/output" "$work/tools"
@@ -51,6 +62,7 @@ make_world_template() {
   coco "$world/datasets/coco" "$three" || return 1
   cp "$three/images/val/000001.jpg" "$world/photo.jpg"
   cp "$three"/images/val/* "$world/pictures"
+  drawn_by_hand "$world"
   if [ -x "$bin/make_test_video" ]; then
     "$bin/make_test_video" "$world/clip.mp4" "$three"/images/train/* 2>/dev/null || return 1
   fi
