@@ -93,6 +93,8 @@ void add_limits(CLI::App& command, ServiceOptions& service) {
       ->check(CLI::PositiveNumber);
   command.add_option("--idle-timeout", service.idle_seconds, "seconds between two requests of a connection")
       ->check(CLI::PositiveNumber);
+  command.add_option("--queue-timeout", service.queue_seconds, "seconds that a picture waits for its turn; then: 503")
+      ->check(CLI::PositiveNumber);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "fastermask/serve/batcher.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <exception>
@@ -71,12 +73,25 @@ int Batcher::expected_wait_seconds() const {
   return std::clamp(static_cast<int>(std::ceil(admitted_ * seconds_a_picture_)), 1, 600);
 }
 
+// Jobs lie in the order in which they came. To be called with the mutex.
+void Batcher::give_up_on_old_jobs() {
+  const Clock::time_point now = Clock::now();
+  while (!jobs_.empty() && std::chrono::duration<double>(now - jobs_.front().submitted).count() > limits_.wait_seconds) {
+    jobs_.front().result.set_exception(std::make_exception_ptr(
+        WaitedTooLong(fmt::format("the picture's turn did not come within {} s", limits_.wait_seconds))));
+    jobs_.pop_front();
+  }
+}
+
 // The oldest picture and the ones of its size, in their order.
 std::vector<Batcher::Job> Batcher::next_batch() {
   std::vector<Job> batch;
   std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
-  if (ending_) return batch;
+  do {
+    changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
+    if (ending_) return batch;
+    give_up_on_old_jobs();
+  } while (jobs_.empty());
   const ImageSize size = jobs_.front().image.size();
   std::deque<Job> others;
   for (Job& job : jobs_) {

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "fastermask/base/error.h"
 #include "fastermask/embed/predictor.h"
 #include "fastermask/structures/image.h"
 
@@ -31,6 +32,12 @@ struct BatcherLimits {
   int batch = 4;                            // pictures predicted together at most
   int queue = 32;                           // pictures admitted and not answered yet
   std::int64_t queue_pixels = 200'000'000;  // their pixels; a single picture is admitted whatever its size
+  double wait_seconds = 30;                 // a picture whose turn has not come by then is not predicted any more
+};
+
+// What a picture gets whose turn did not come within wait_seconds.
+class WaitedTooLong : public Error {
+  using Error::Error;
 };
 
 // Thread-safe.
@@ -63,7 +70,7 @@ class Batcher {
   // Places for that many pictures with that many pixels in all; an empty Place (false) when the queue is full.
   Place admit(int pictures, std::int64_t pixels);
 
-  // Queues a BGR picture. The future holds its instances, or the error that predicting it gave.
+  // Queues a BGR picture. The future holds its instances, or the error that predicting it gave, or WaitedTooLong.
   std::future<BatchedResult> submit(Image image);
 
   // Pictures that are admitted and not answered yet.
@@ -82,6 +89,7 @@ class Batcher {
 
   void work();
   std::vector<Job> next_batch();
+  void give_up_on_old_jobs();
   void run(std::vector<Job> jobs);
 
   PredictPictures predict_;

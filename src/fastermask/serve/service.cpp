@@ -71,7 +71,7 @@ class Service {
         server_(options.request_seconds, options.idle_seconds,
                 static_cast<std::size_t>(options.max_body_megabytes * 1e6) + kHeadBytes),
         batcher_([this](const std::vector<PictureView>& pictures) { return predictor_.predict(pictures); },
-                 {options.batch, options.queue, kQueuePixels}) {
+                 {options.batch, options.queue, kQueuePixels, options.queue_seconds}) {
     if (!options.access_log.empty() && options.access_log != "-") {
       log_file_.open(options.access_log, std::ios::app);
       if (!log_file_) fail("serve: cannot append to the access log {}", options.access_log);
@@ -168,6 +168,10 @@ class Service {
       response.status = refusal.status;
       if (refusal.status == 503) response.set_header("Retry-After", std::to_string(batcher_.expected_wait_seconds()));
       response.set_content(error_json(refusal.message), kJson);
+    } catch (const WaitedTooLong& error) {
+      response.status = 503;
+      response.set_header("Retry-After", std::to_string(batcher_.expected_wait_seconds()));
+      response.set_content(error_json(error.what()), kJson);
     } catch (const DataError& error) {
       response.status = 422;
       response.set_content(error_json(error.what()), kJson);

@@ -20,6 +20,7 @@ struct ServiceOptions {
   int max_pictures = 16;           // in one request
   double request_seconds = 10;     // for a request to arrive, and for its answer to be taken
   double idle_seconds = 5;         // between two requests of a connection
+  double queue_seconds = 30;       // a picture that has waited longer is not predicted any more: 503
   double score_threshold = 0.5;    // of answers that ask for no other
   double lowest_threshold = 0.05;  // that can be asked for; the model's own
   std::string access_log;          // a file appended to; "-": stderr; empty: none

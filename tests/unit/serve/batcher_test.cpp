@@ -81,6 +81,29 @@ TEST(Batcher, AnErrorReachesTheOneWhoAskedAndTheNextIsServed) {
   EXPECT_EQ(batcher.submit(picture_of(2, 2, 7)).get().instances.at(0).class_index, 7);
 }
 
+TEST(Batcher, APictureThatWaitedTooLongIsNotPredicted) {
+  std::promise<void> go;
+  std::shared_future<void> gate = go.get_future().share();
+  std::atomic<int> predicted{0};
+  Batcher batcher(
+      [gate, &predicted](const std::vector<PictureView>& pictures) {
+        predicted += static_cast<int>(pictures.size());
+        gate.wait();
+        return tell_first_bytes(pictures);
+      },
+      {4, 8, 1000, 0.05});
+  std::future<BatchedResult> first = batcher.submit(picture_of(2, 2, 1));
+  while (predicted == 0) std::this_thread::yield();
+  std::future<BatchedResult> late = batcher.submit(picture_of(2, 2, 2));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::future<BatchedResult> in_time = batcher.submit(picture_of(2, 2, 3));
+  go.set_value();
+  EXPECT_EQ(first.get().instances.at(0).class_index, 1);
+  EXPECT_THROW(late.get(), WaitedTooLong);
+  EXPECT_EQ(in_time.get().instances.at(0).class_index, 3);
+  EXPECT_EQ(predicted, 2);
+}
+
 TEST(Batcher, WhatStillWaitsAtTheEndGetsAnErrorInsteadOfHanging) {
   std::promise<void> go;
   std::shared_future<void> gate = go.get_future().share();
