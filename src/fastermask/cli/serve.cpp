@@ -80,6 +80,8 @@ void run_serve(const CLI::App& command, ServeCommandOptions options) {
 void add_limits(CLI::App& command, ServiceOptions& service) {
   command.add_option("--batch", service.batch, "pictures of one size predicted together at most")
       ->check(CLI::PositiveNumber);
+  command.add_option("--workers", service.workers, "batches predicted at the same time, each with memory of its own")
+      ->check(CLI::Range(1, 64));
   command.add_option("--queue", service.queue, "pictures that wait at most; beyond it: 503")
       ->check(CLI::PositiveNumber);
   command.add_option("--connections", service.connections, "connections answered at the same time")

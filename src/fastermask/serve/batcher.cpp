@@ -28,7 +28,9 @@ Batcher::Place::~Place() {
 }
 
 Batcher::Batcher(PredictPictures predict, BatcherLimits limits)
-    : predict_(std::move(predict)), limits_(limits), thread_([this] { work(); }) {}
+    : predict_(std::move(predict)), limits_(limits) {
+  for (int i = 0; i < limits_.workers; ++i) threads_.emplace_back([this] { work(); });
+}
 
 Batcher::~Batcher() {
   {
@@ -36,7 +38,7 @@ Batcher::~Batcher() {
     ending_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
   for (Job& job : jobs_) job.result.set_exception(std::make_exception_ptr(Error("serve: the server is stopping")));
 }
 

@@ -1,4 +1,4 @@
-// The queue between requests and the one thread that predicts. Pictures of different requests that wait at the same
+// The queue between requests and the threads that predict. Pictures of different requests that wait at the same
 // time are predicted together when they have the same size: then none is padded, and what a client gets does not depend
 // on who else asked.
 #pragma once
@@ -33,6 +33,7 @@ struct BatcherLimits {
   int queue = 32;                           // pictures admitted and not answered yet
   std::int64_t queue_pixels = 200'000'000;  // their pixels; a single picture is admitted whatever its size
   double wait_seconds = 30;                 // a picture whose turn has not come by then is not predicted any more
+  int workers = 1;                          // batches that are predicted at the same time
 };
 
 // What a picture gets whose turn did not come within wait_seconds.
@@ -101,7 +102,7 @@ class Batcher {
   std::int64_t admitted_pixels_ = 0;
   double seconds_a_picture_ = 0;  // moving average
   bool ending_ = false;
-  std::thread thread_;  // last: it uses the others
+  std::vector<std::thread> threads_;  // last: they use the others
 };
 
 }  // namespace fastermask

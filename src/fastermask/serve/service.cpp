@@ -1,4 +1,4 @@
-// Requests come in on cpp-httplib's threads, which read, check and decode; the Batcher's thread predicts.
+// Requests come in on cpp-httplib's threads, which read, check and decode; the Batcher's threads predict.
 #include "fastermask/serve/service.h"
 
 #include <signal.h>
@@ -71,7 +71,7 @@ class Service {
         server_(options.request_seconds, options.idle_seconds,
                 static_cast<std::size_t>(options.max_body_megabytes * 1e6) + kHeadBytes),
         batcher_([this](const std::vector<PictureView>& pictures) { return predictor_.predict(pictures); },
-                 {options.batch, options.queue, kQueuePixels, options.queue_seconds}) {
+                 {options.batch, options.queue, kQueuePixels, options.queue_seconds, options.workers}) {
     if (!options.access_log.empty() && options.access_log != "-") {
       log_file_.open(options.access_log, std::ios::app);
       if (!log_file_) fail("serve: cannot append to the access log {}", options.access_log);

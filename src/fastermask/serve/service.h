@@ -13,6 +13,7 @@ struct ServiceOptions {
   std::string host = "127.0.0.1";
   int port = 8080;                 // 0: any that is free
   int batch = 4;                   // pictures predicted together at most
+  int workers = 2;                 // batches predicted at the same time: one fills what the other leaves idle
   int queue = 32;                  // pictures that wait at most; beyond it 503 with Retry-After
   int connections = 64;            // answered at the same time
   double max_body_megabytes = 32;  // of a request

@@ -81,6 +81,22 @@ TEST(Batcher, AnErrorReachesTheOneWhoAskedAndTheNextIsServed) {
   EXPECT_EQ(batcher.submit(picture_of(2, 2, 7)).get().instances.at(0).class_index, 7);
 }
 
+TEST(Batcher, WorkersPredictAtTheSameTime) {
+  std::atomic<int> begun{0};
+  BatcherLimits limits;
+  limits.workers = 2;
+  Batcher batcher(
+      [&begun](const std::vector<PictureView>& pictures) {
+        ++begun;
+        while (begun < 2) std::this_thread::yield();  // for ever, if one had to end before the other begins
+        return tell_first_bytes(pictures);
+      },
+      limits);
+  std::future<BatchedResult> first = batcher.submit(picture_of(2, 2, 1)), second = batcher.submit(picture_of(3, 3, 2));
+  EXPECT_EQ(first.get().instances.at(0).class_index, 1);
+  EXPECT_EQ(second.get().instances.at(0).class_index, 2);
+}
+
 TEST(Batcher, APictureThatWaitedTooLongIsNotPredicted) {
   std::promise<void> go;
   std::shared_future<void> gate = go.get_future().share();
