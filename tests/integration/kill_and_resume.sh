@@ -75,7 +75,7 @@ for i in $(seq 20); do
   wait "$pid" 2>/dev/null
   [ $? -eq 137 ] && kills=$((kills + 1))
 done
-[ "$kills" -ge 12 ] || fail "only $kills of 20 kills came before the end of the training"
+[ "$kills" -ge 15 ] || fail "only $kills of 20 kills came before the end of the training"
 train "$work/killed" >"$work/killed.log" 2>&1 || { tail -n 20 "$work/killed.log"; fail "the last resume"; }
 reached="$(sed -n 's/.*Starting training from iteration \([0-9]*\).*/\1/p' "$work/killed.log" | head -n 1)"
 [ "${reached:-0}" -ge 5 ] || fail "the kills came too early or too late: the last start was at iteration ${reached:-none}"

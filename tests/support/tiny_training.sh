@@ -24,12 +24,12 @@ train() {
 # value FOLDER NAME: its newest value in metrics.json.
 value() { grep -o "\"$2\": [^,}]*" "$1/metrics.json" | tail -n 1 | cut -d' ' -f2; }
 
-# same_losses FOLDER OTHER [SHARE]: the newest losses of both are equal to that share of them, 1e-5 by itself.
+# same_losses FOLDER OTHER: the newest losses of both are equal to 1e-5.
 same_losses() {
   local loss status=0
   for loss in total_loss loss_cls loss_box_reg loss_mask loss_rpn_cls loss_rpn_loc; do
-    awk -v a="$(value "$1" $loss)" -v b="$(value "$2" $loss)" -v share="${3:-1e-5}" \
-      'BEGIN { d = a - b; if (d < 0) d = -d; exit !(a > 0 && d <= share * a) }' || {
+    awk -v a="$(value "$1" $loss)" -v b="$(value "$2" $loss)" \
+      'BEGIN { d = a - b; if (d < 0) d = -d; exit !(a > 0 && d <= 1e-5 * a) }' || {
       echo "$loss is $(value "$1" $loss) in $1 and $(value "$2" $loss) in $2"
       status=1
     }

@@ -11,9 +11,9 @@ Isa best_isa();
 
 const char* isa_name(Isa isa);
 
-// Whether kernels that need more than best_isa() may run: products of bfloat16 pairs (AVX512-BF16; whether they are also
-// worth it: kernels/half_kernels.h), of float16 numbers (AVX512-FP16), of bytes (AVX512-VNNI). False where $FASTERMASK_ISA
-// asks for less than avx512; $FASTERMASK_FP16_UNITS=0 and $FASTERMASK_VNNI=0 turn the latter off.
+// Whether kernels that need more than best_isa() may run: products of bfloat16 pairs (AVX512-BF16; whether they are
+// also worth it: kernels/half_kernels.h), of float16 numbers (AVX512-FP16), of bytes (AVX512-VNNI). False where
+// $FASTERMASK_ISA asks for less than avx512; $FASTERMASK_FP16_UNITS=0 and $FASTERMASK_VNNI=0 turn the latter off.
 bool has_bf16_units();
 bool has_fp16_units();
 bool has_vnni();

@@ -223,7 +223,8 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   fmt::print("{:<22}{:>10.1f}\n{:<22}{:>10.1f}\n\n", "other", rest * 1e3, "all", median(whole) * 1e3);
   fmt::print("GFLOP are counted the direct way: Winograd's convolutions may pass 100 % of the peak.\n");
   fmt::print(
-      "Matrix peak in {} {:.0f} GFLOP/s; yardsticks in f32: linear 1000 x 12544 -> 1024 {:.0f}, convolution 3x3 256 -> 256, "
+      "Matrix peak in {} {:.0f} GFLOP/s; yardsticks in f32: linear 1000 x 12544 -> 1024 {:.0f}, convolution 3x3 256 -> "
+      "256, "
       "200 x 304 {:.0f} GFLOP/s\n",
       options.precision, peak / 1e9, linear / 1e9, convolution / 1e9);
   fmt::print("Packing the weights took {:.2f} s; peak memory {:.0f} MB\n", packing, peak_memory / 1e6);

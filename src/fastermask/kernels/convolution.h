@@ -62,10 +62,10 @@ class PackedConvolution {
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, SharedFloats weights,
                     SharedFloats bias, Isa isa = best_isa());
 
-  // The same with weights rounded to bfloat16, in the order of packed_halves(). Where the processor has units for numbers of
-  // 16 bits that are worth it (half_arithmetic()) and the geometry suits them, what the weights are multiplied with is
-  // rounded to 16 bits, too: to bfloat16, with sums in float32, or to float16, with sums as Fp16Product has them. Otherwise
-  // these are float32 convolutions.
+  // The same with weights rounded to bfloat16, in the order of packed_halves(). Where the processor has units for
+  // numbers of 16 bits that are worth it (half_arithmetic()) and the geometry suits them, what the weights are
+  // multiplied with is rounded to 16 bits, too: to bfloat16, with sums in float32, or to float16, with sums as
+  // Fp16Product has them. Otherwise these are float32 convolutions.
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, const SharedHalves& weights,
                     SharedFloats bias, Isa isa = best_isa());
 
@@ -86,12 +86,13 @@ class PackedConvolution {
   const SharedFloats& packed_bias() const { return bias_; }
   // What its products are of.
   HalfArithmetic arithmetic() const { return arithmetic_; }
-  // The weights as bfloat16 numbers, again the same for every instruction set: in the order of packed_weights(), but where
-  // pairs_fit() two steps of depth lie side by side for each column. Throws Error when they are no bfloat16 numbers.
+  // The weights as bfloat16 numbers, again the same for every instruction set: in the order of packed_weights(), but
+  // where pairs_fit() two steps of depth lie side by side for each column. Throws Error when they are no bfloat16
+  // numbers.
   SharedHalves packed_halves() const;
 
-  // Whether units for bfloat16, which multiply pairs, can be given a layer's depth: no groups, even, and not a picture's
-  // three channels.
+  // Whether units for bfloat16, which multiply pairs, can be given a layer's depth: no groups, even, and not a
+  // picture's three channels.
   bool pairs_fit() const;
   // Whether those for float16 can, which make two panels of output channels at once.
   bool fp16_fits() const;
@@ -130,6 +131,7 @@ class PackedConvolution {
   void pack_narrow(const float* weight, float* packed) const;
   void pack_winograd(const float* weight, float* packed) const;
   void pack_fp16(const SharedHalves& weights);
+  SharedHalves rounded_halves() const;  // of weights_, in the order of packed_halves()
   template <class Element>
   void run_direct(const ConvolutionCall& call) const;
   void run_narrow(const ConvolutionCall& call) const;
@@ -154,7 +156,7 @@ class PackedConvolution {
   std::size_t weight_floats_ = 0;
   std::size_t bias_floats_ = 0;
   SharedFloats weights_;
-  SharedHalves halves_;  // instead of weights_: packed_halves(), which bfloat16 units read
+  SharedHalves halves_;                      // instead of weights_: packed_halves(), which bfloat16 units read
   std::shared_ptr<const Fp16> fp16_panels_;  // two panels at a time, divided by fp16_scale_
   std::vector<float> fp16_scale_;            // [K], in Winograd's domain [matrix, K]
   SharedFloats bias_;   // [G, K / G rounded up to whole panels]

@@ -1,5 +1,5 @@
-// Weights for units that multiply float16 numbers. Each output channel's are divided by a power of two such that no sum of
-// kFp16Depth of them, times numbers below kFp16Most, leaves float16's range.
+// Weights for units that multiply float16 numbers. Each output channel's are divided by a power of two such that no sum
+// of kFp16Depth of them, times numbers below kFp16Most, leaves float16's range.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -11,8 +11,8 @@
 
 namespace fastermask {
 
-// From panels, [copy][panel][depth / 2][kPanelWidth][2], to pairs of them, [copy][panel / 2][depth][2 * kPanelWidth]. A copy
-// is one of Winograd's matrices, which have scales of their own, or all taps of a phase, which share theirs.
+// From panels, [copy][panel][depth / 2][kPanelWidth][2], to pairs of them, [copy][panel / 2][depth][2 * kPanelWidth]. A
+// copy is one of Winograd's matrices, which have scales of their own, or all taps of a phase, which share theirs.
 void PackedConvolution::pack_fp16(const SharedHalves& weights) {
   const bool winograd = method_ == ConvolutionMethod::winograd;
   const int panels = panels_of(geometry_.out_channels);

@@ -148,24 +148,25 @@ PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, Convol
 PackedConvolution PackedConvolution::in_bf16(const ConvolutionGeometry& geometry, const float* weight,
                                              const float* bias, ConvolutionMethod method, Isa isa) {
   const PackedConvolution packed(geometry, weight, bias, method, isa);
-  AlignedFloats rounded(packed.weights_.size);
-  round_to_bf16(packed.weights_.data.get(), rounded.data(), static_cast<std::int64_t>(rounded.size()));
-  const PackedConvolution exact(geometry, method, share(std::move(rounded)), packed.bias_, isa);
-  return {geometry, method, exact.packed_halves(), packed.bias_, isa};
+  return {geometry, method, packed.rounded_halves(), packed.bias_, isa};
 }
 
-SharedHalves PackedConvolution::packed_halves() const {
-  if (arithmetic_ != HalfArithmetic::float32) return halves_;
+SharedHalves PackedConvolution::rounded_halves() const {
   HalvesOwner halves(weight_floats_);
-  AlignedFloats back(weight_floats_);
   narrow_to_bf16(weights_.data.get(), halves.data(), static_cast<std::int64_t>(weight_floats_));
-  widen_bf16(halves.data(), back.data(), static_cast<std::int64_t>(weight_floats_));
-  FASTERMASK_CHECK(std::equal(back.data(), back.data() + weight_floats_, weights_.data.get()),
-                   "convolution: its weights are no bfloat16 numbers");
   if (!pairs_fit()) return halves.share();
   HalvesOwner pairs(weight_floats_);
   swap_pairs(halves.data(), pairs.data(), weight_floats_, kPanelWidth);
   return pairs.share();
+}
+
+SharedHalves PackedConvolution::packed_halves() const {
+  if (arithmetic_ != HalfArithmetic::float32) return halves_;
+  AlignedFloats rounded(weight_floats_);
+  round_to_bf16(weights_.data.get(), rounded.data(), static_cast<std::int64_t>(weight_floats_));
+  FASTERMASK_CHECK(std::equal(rounded.data(), rounded.data() + weight_floats_, weights_.data.get()),
+                   "convolution: its weights are no bfloat16 numbers");
+  return rounded_halves();
 }
 
 bool PackedConvolution::pairs_fit() const {

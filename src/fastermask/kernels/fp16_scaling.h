@@ -3,26 +3,34 @@
 
 #include <immintrin.h>
 
-#include <cmath>
-#include <cstddef>
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 #include "fastermask/kernels/fp16.h"
 
 namespace fastermask::FASTERMASK_ISA {
 namespace {
 
-inline __m512 larger_sizes(__m512 sizes, __m512 values) { return _mm512_max_ps(_mm512_abs_ps(values), sizes); }  // NaN: sizes
+// The larger of `sizes` and the sizes of `values`; of NaN, `sizes`.
+inline __m512 larger_sizes(__m512 sizes, __m512 values) { return _mm512_max_ps(_mm512_abs_ps(values), sizes); }
 
-// The power of two that makes `size` at least half of 2^exponent, and less than that.
+// The power of two, at most 2^120, that makes `size` at least half of 2^exponent and less than that; 1 for sizes that
+// no power can help: 0, float32's subnormal ones, infinity. By its bits, as every pixel asks for one.
 inline float power_for(float size, int exponent) {
-  if (!(size > 0) || !std::isfinite(size)) return 1;
-  const int power = exponent - 1 - std::ilogb(size);
-  return std::ldexp(1.0f, power > 120 ? 120 : power);
+  constexpr std::uint32_t kMantissaBits = 23;
+  constexpr int kBias = 127, kMostPower = 120;
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &size, sizeof bits);
+  const auto biased = static_cast<int>(bits >> kMantissaBits);
+  if (biased == 0 || biased == 255) return 1;
+  bits = static_cast<std::uint32_t>(std::min(exponent - 1 - (biased - kBias), kMostPower) + kBias) << kMantissaBits;
+  float power = 0;
+  std::memcpy(&power, &bits, sizeof power);
+  return power;
 }
 
-inline __m256i as_fp16(__m512 values) {
-  return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
+inline __m256i as_fp16(__m512 values) { return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
 }  // namespace
 }  // namespace fastermask::FASTERMASK_ISA

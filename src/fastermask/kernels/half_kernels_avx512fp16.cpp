@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "fastermask/kernels/fp16_scaling.h"
 #include "fastermask/kernels/half_kernels.h"
@@ -16,12 +17,13 @@ namespace {
 constexpr int kColumns = 2 * kPanelWidth;
 constexpr int kRows = 24;  // sums; a vector of weights is beside them, and a row's value comes from memory to all lanes
 
-// sum += weights * the number `kStrides` strides of so many bytes behind `first`. A pointer serves three rows: there are not
-// enough registers for one each, and loading pointers takes as long as loading numbers.
+// sum += weights * the number `kStrides` strides of so many bytes behind `first`. A pointer serves three rows: there
+// are not enough registers for one each, and loading pointers takes as long as loading numbers.
 template <int kStrides>
 inline void add_product(__m512h& sum, const __m512h& weights, const Fp16* first, std::ptrdiff_t stride) {
   const auto& memory = *reinterpret_cast<const Fp16(*)[]>(first);  // so that the compiler knows what is read
-  if constexpr (kStrides == 0) asm("vfmadd231ph (%2)%{1to32%}, %1, %0" : "+v"(sum) : "v"(weights), "r"(first), "m"(memory));
+  if constexpr (kStrides == 0)
+    asm("vfmadd231ph (%2)%{1to32%}, %1, %0" : "+v"(sum) : "v"(weights), "r"(first), "m"(memory));
   if constexpr (kStrides == 1)
     asm("vfmadd231ph (%2,%3)%{1to32%}, %1, %0" : "+v"(sum) : "v"(weights), "r"(first), "r"(stride), "m"(memory));
   if constexpr (kStrides == 2)
@@ -35,8 +37,8 @@ inline void add_part(const __m512h& part, const float* scale, float row_scale, f
   const __m512 low = _mm512_cvtph_ps(_mm512_castsi512_si256(bits));
   const __m512 high = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(bits, 1));
   _mm512_store_ps(sums, _mm512_fmadd_ps(low, _mm512_mul_ps(_mm512_loadu_ps(scale), row), _mm512_load_ps(sums)));
-  _mm512_store_ps(sums + 16, _mm512_fmadd_ps(high, _mm512_mul_ps(_mm512_loadu_ps(scale + 16), row),
-                                             _mm512_load_ps(sums + 16)));
+  _mm512_store_ps(sums + 16,
+                  _mm512_fmadd_ps(high, _mm512_mul_ps(_mm512_loadu_ps(scale + 16), row), _mm512_load_ps(sums + 16)));
 }
 
 void copy_columns(const float* from, float* to) {

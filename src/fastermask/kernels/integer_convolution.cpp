@@ -208,8 +208,8 @@ void IntegerConvolution::Run::segment(const LineSegment& segment, int phase, int
 void IntegerConvolution::Run::block(Span<const LineSegment> segments) const {
   std::int64_t longest = 0;
   for (const LineSegment& part : segments) longest = std::max(longest, part.count);
-  auto* const sums =
-      reinterpret_cast<std::int32_t*>(thread_scratch(static_cast<std::size_t>(longest * panels_at_once() * kIntegerPanelWidth)));
+  const std::int64_t columns = static_cast<std::int64_t>(panels_at_once()) * kIntegerPanelWidth;
+  auto* const sums = reinterpret_cast<std::int32_t*>(thread_scratch(static_cast<std::size_t>(longest * columns)));
   for (int phase = 0; phase < convolution.phases_; ++phase) {
     for (int panel = 0; panel < panels_of(convolution.geometry_.out_channels); panel += panels_at_once()) {
       for (const LineSegment& part : segments) segment(part, phase, panel, sums);

@@ -1,5 +1,5 @@
-// Some columns of the input at a time are packed, some rows deep, and multiplied with all of the output's gradient, whose
-// rows lie as the product's "by depth" wants them.
+// Some columns of the input at a time are packed, some rows deep, and multiplied with all of the output's gradient,
+// whose rows lie as the product's "by depth" wants them.
 #include "fastermask/kernels/linear_gradient.h"
 
 #include <algorithm>

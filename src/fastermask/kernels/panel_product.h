@@ -45,8 +45,9 @@ struct PanelProductOf {
 
 using PanelProduct = PanelProductOf<float>;
 
-// Of float16 numbers: two panels at once, which lie together as [K, 2 * kPanelWidth], and all their columns; no a_by_depth.
-// Up to kFp16Depth products are summed in float16, and these sums, times `scale` and `row_scale`, in float32.
+// Of float16 numbers: two panels at once, which lie together as [K, 2 * kPanelWidth], and all their columns; no
+// a_by_depth. Up to kFp16Depth products are summed in float16, and these sums, times `scale` and `row_scale`, in
+// float32.
 using Fp16Product = PanelProductOf<Fp16>;
 constexpr int kFp16Depth = 128;
 

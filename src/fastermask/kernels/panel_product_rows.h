@@ -14,8 +14,8 @@
 namespace fastermask::FASTERMASK_ISA {
 namespace {
 
-// Registers: kRows * kVectors sums, kVectors of the panel and a broadcast must fit (16, with AVX-512 32). By depth, rows
-// come by the 16 of a panel.
+// Registers: kRows * kVectors sums, kVectors of the panel and a broadcast must fit (16, with AVX-512 32). By depth,
+// rows come by the 16 of a panel.
 #if defined(FASTERMASK_ISA_avx512)
 constexpr int kLanes = 16;
 constexpr int kRows = 12;

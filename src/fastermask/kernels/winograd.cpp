@@ -110,7 +110,8 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
           product.panel = panels<Element>() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * panel_floats_;
           product.c = products + matrix * out_matrix + panel * kPanelWidth;
           if constexpr (std::is_same_v<Element, Fp16>) {
-            product.scale = fp16_scale_.data() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * kPanelWidth;
+            product.scale =
+                fp16_scale_.data() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * kPanelWidth;
           }
           multiply(product);
         }

@@ -58,11 +58,10 @@ class Calibration {
   // One value of a graph, as a RunObserver sees them.
   void observe(const Graph& graph, int value, const FeatureMapShape& shape, const float* data);
 
-  // All of integer_layers(), but with `winograd` those 3x3 convolutions that Winograd's way computes faster in floats where
-  // integers have no units of their own (has_vnni()): those of the dense part on maps of kMapOfWinograd pixels and more,
-  // where its large weights are read often enough.
-  // Throws DataError when a value that the layers read was never seen: no picture had what that part of the network is
-  // for.
+  // All of integer_layers(), but with `winograd` those 3x3 convolutions that Winograd's way computes faster in floats
+  // where integers have no units of their own (has_vnni()): those of the dense part on maps of kMapOfWinograd pixels
+  // and more, where its large weights are read often enough. Throws DataError when a value that the layers read was
+  // never seen: no picture had what that part of the network is for.
   Quantisation quantisation(RangeMethod method, bool winograd) const;
 
   static constexpr double kMapOfWinograd = 10000;

@@ -15,9 +15,10 @@ namespace fastermask {
 
 struct Quantisation;  // runtime/quantisation.h
 
-// What the packed weights of convolutions, deconvolutions and linear layers are rounded to. Sums, feature maps, biases and
-// norms are float32 with f32 and bf16; with bf16, processors with units for it multiply bfloat16 numbers. With int8, layers
-// chosen by calibration are computed in integers of 7 bits (kernels/integer_convolution.h), the others as with bf16.
+// What the packed weights of convolutions, deconvolutions and linear layers are rounded to. Feature maps, biases and
+// norms are float32. With bf16, products are of numbers of 16 bits where the processor gains by it (half_arithmetic()),
+// otherwise of float32 ones; with int8, layers chosen by calibration are computed in integers of 7 bits
+// (kernels/integer_convolution.h), the others as with bf16.
 enum class WeightPrecision { f32, bf16, int8 };
 
 // "f32", "bf16" or "int8"; otherwise Error that says what the word was.

@@ -62,7 +62,8 @@ class PackageFile {
     if (package_hash(header) != preamble.header_hash) damaged(path, "its header is damaged");
     header_ = nlohmann::json::parse(header, nullptr, false);
     if (!header_.is_object()) damaged(path, "its header is no JSON object");
-    data_ = bytes.substr(std::min(bytes.size(), package_aligned(sizeof preamble + preamble.header_bytes, kPackageDataAlign)));
+    data_ = bytes.substr(
+        std::min(bytes.size(), package_aligned(sizeof preamble + preamble.header_bytes, kPackageDataAlign)));
     check_data();
   }
 
@@ -110,16 +111,19 @@ class PackageFile {
  private:
   void check_data() const {
     const auto hashes = get<std::vector<std::string>>(header_, "hashes");
-    if (hashes.size() != (data_.size() + kPackageBlock - 1) / kPackageBlock) damaged(path_, "its list of checksums is damaged");
+    if (hashes.size() != (data_.size() + kPackageBlock - 1) / kPackageBlock)
+      damaged(path_, "its list of checksums is damaged");
     std::atomic<std::size_t> wrong{hashes.size()};
     parallel_for(0, static_cast<std::int64_t>(hashes.size()), 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const auto index = static_cast<std::size_t>(i);
-        if (fmt::format("{:016x}", package_hash(data_.substr(index * kPackageBlock, kPackageBlock))) != hashes[index]) wrong = index;
+        if (fmt::format("{:016x}", package_hash(data_.substr(index * kPackageBlock, kPackageBlock))) != hashes[index])
+          wrong = index;
       }
     });
     if (wrong < hashes.size()) {
-      damaged(path_, fmt::format("the bytes around {} MB are not those that were written", wrong * kPackageBlock / 1000000));
+      damaged(path_,
+              fmt::format("the bytes around {} MB are not those that were written", wrong * kPackageBlock / 1000000));
     }
   }
 
@@ -134,9 +138,8 @@ using Arrays = std::map<std::pair<std::string, std::string>, StoredArray>;  // [
 std::shared_ptr<const PackedConvolution> stored_convolution(const ConvolutionGeometry& geometry,
                                                             const StoredArray& weights, const SharedFloats& bias) {
   const auto method = weights.method == "direct" ? ConvolutionMethod::direct : ConvolutionMethod::winograd;
-  return weights.halves.data != nullptr
-             ? std::make_shared<PackedConvolution>(geometry, method, weights.halves, bias)
-             : std::make_shared<PackedConvolution>(geometry, method, weights.floats, bias);
+  return weights.halves.data != nullptr ? std::make_shared<PackedConvolution>(geometry, method, weights.halves, bias)
+                                        : std::make_shared<PackedConvolution>(geometry, method, weights.floats, bias);
 }
 
 LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Arrays& arrays,
@@ -157,8 +160,8 @@ LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Ar
   try {
     if (arrays.count({layer.name, "panels"}) > 0) {
       weights.integer = std::make_shared<IntegerConvolution>(
-          geometry, IntegerWeights{find("panels").floats, find("scales").floats, find("sums").floats,
-                                   find("bias").floats});
+          geometry,
+          IntegerWeights{find("panels").floats, find("scales").floats, find("sums").floats, find("bias").floats});
       return weights;
     }
     const std::string& method = find("weights").method;
@@ -166,7 +169,8 @@ LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Ar
       damaged(package.path(), fmt::format("{} cannot be computed by '{}'", layer.name, method));
     const StoredArray& packed = find("weights");
     weights.convolution = stored_convolution(geometry, packed, find("bias").floats);
-    if (packed.halves.data != nullptr && weights.convolution->arithmetic() != HalfArithmetic::bfloat16) package.forget(packed.halves);
+    if (packed.halves.data != nullptr && weights.convolution->arithmetic() != HalfArithmetic::bfloat16)
+      package.forget(packed.halves);
   } catch (const WeightsError&) {
     throw;
   } catch (const Error& error) {

@@ -1,5 +1,5 @@
-// The layout of a model package's file (docs/model_package.md). Inner header of model_package.cpp, which reads it, and of
-// model_package_writer.cpp.
+// The layout of a model package's file (docs/model_package.md). Inner header of model_package.cpp, which reads it, and
+// of model_package_writer.cpp.
 #pragma once
 
 #include <xxhash.h>

@@ -118,8 +118,11 @@ void save_model_package(const std::string& path, const Config& config, const Cla
   if (precision == WeightPrecision::int8) header["ranges"] = ranges_json(ranges);
   std::size_t data_bytes = 0;
   for (const PackedArray& entry : entries) {
-    nlohmann::json array = {
-        {"layer", entry.layer}, {"part", entry.part}, {"offset", data_bytes}, {"count", entry.count}, {"type", entry.type}};
+    nlohmann::json array = {{"layer", entry.layer},
+                            {"part", entry.part},
+                            {"offset", data_bytes},
+                            {"count", entry.count},
+                            {"type", entry.type}};
     if (entry.part == "weights") {
       const bool direct = weights.at(entry.layer).convolution->method() == ConvolutionMethod::direct;
       array["method"] = direct ? "direct" : "winograd";

@@ -27,8 +27,7 @@ Batcher::Place::~Place() {
   batcher_->admitted_pixels_ -= pixels_;
 }
 
-Batcher::Batcher(PredictPictures predict, BatcherLimits limits)
-    : predict_(std::move(predict)), limits_(limits) {
+Batcher::Batcher(PredictPictures predict, BatcherLimits limits) : predict_(std::move(predict)), limits_(limits) {
   for (int i = 0; i < limits_.workers; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -72,13 +71,14 @@ int Batcher::admitted() const {
 
 int Batcher::expected_wait_seconds() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return std::clamp(static_cast<int>(std::ceil(admitted_ * seconds_a_picture_)), 1, 600);
+  return std::clamp(static_cast<int>(std::ceil(admitted_ * seconds_a_picture_ / limits_.workers)), 1, 600);
 }
 
 // Jobs lie in the order in which they came. To be called with the mutex.
 void Batcher::give_up_on_old_jobs() {
   const Clock::time_point now = Clock::now();
-  while (!jobs_.empty() && std::chrono::duration<double>(now - jobs_.front().submitted).count() > limits_.wait_seconds) {
+  while (!jobs_.empty() &&
+         std::chrono::duration<double>(now - jobs_.front().submitted).count() > limits_.wait_seconds) {
     jobs_.front().result.set_exception(std::make_exception_ptr(
         WaitedTooLong(fmt::format("the picture's turn did not come within {} s", limits_.wait_seconds))));
     jobs_.pop_front();

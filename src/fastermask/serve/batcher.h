@@ -100,7 +100,7 @@ class Batcher {
   std::deque<Job> jobs_;
   int admitted_ = 0;
   std::int64_t admitted_pixels_ = 0;
-  double seconds_a_picture_ = 0;  // moving average
+  double seconds_a_picture_ = 0;  // of one worker; moving average
   bool ending_ = false;
   std::vector<std::thread> threads_;  // last: they use the others
 };

@@ -168,10 +168,6 @@ class Service {
       response.status = refusal.status;
       if (refusal.status == 503) response.set_header("Retry-After", std::to_string(batcher_.expected_wait_seconds()));
       response.set_content(error_json(refusal.message), kJson);
-    } catch (const WaitedTooLong& error) {
-      response.status = 503;
-      response.set_header("Retry-After", std::to_string(batcher_.expected_wait_seconds()));
-      response.set_content(error_json(error.what()), kJson);
     } catch (const DataError& error) {
       response.status = 422;
       response.set_content(error_json(error.what()), kJson);
@@ -255,9 +251,13 @@ class Service {
     for (std::size_t i = 0; i < uploads.size(); ++i) images.push_back(decode_image(uploads[i].content, name_of(i)));
     std::vector<std::future<BatchedResult>> results;
     for (Image& image : images) results.push_back(batcher_.submit(std::move(image)));
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      BatchedResult& result = answers[i].result = results[i].get();
-      metrics_.add_picture(result.queue_seconds, result.predict_seconds, result.batch_size, result.instances.size());
+    try {
+      for (std::size_t i = 0; i < results.size(); ++i) {
+        BatchedResult& result = answers[i].result = results[i].get();
+        metrics_.add_picture(result.queue_seconds, result.predict_seconds, result.batch_size, result.instances.size());
+      }
+    } catch (const WaitedTooLong& error) {
+      throw Refusal{503, error.what()};
     }
     return predictions_json(answers, predictor_, threshold);
   }

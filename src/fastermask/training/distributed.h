@@ -1,6 +1,6 @@
 // One training on several processes, on LibTorch's own engine: c10d's TCPStore (who is there, and what each is doing)
-// and ProcessGroupGloo (sums over processes; gradients may take another way, collectives.h). Free of LibTorch, for the command line and the hooks. Everything here is
-// for one process a no-op, or what a single process would give.
+// and ProcessGroupGloo (sums over processes; gradients may take another way, collectives.h). Free of LibTorch, for the
+// command line and the hooks. Everything here is for one process a no-op, or what a single process would give.
 #pragma once
 
 #include <cstdint>

@@ -15,6 +15,10 @@ bool is_convolution(const Layer& layer) {
   return layer.type == LayerType::convolution || layer.type == LayerType::deformable_convolution;
 }
 
+at::Tensor multiply(const at::Tensor& rows, const at::Tensor& weight, const at::Tensor& bias, bool own_kernels) {
+  return own_kernels && linear_suits(rows, weight) ? own_linear(rows, weight, bias) : at::linear(rows, weight, bias);
+}
+
 // A transposed convolution whose windows do not overlap is one matrix product and a shuffle: LibTorch's own transposed
 // convolution goes through column buffers instead.
 at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
@@ -24,9 +28,7 @@ at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight
   const at::Tensor pixels = input.permute({0, 2, 3, 1}).reshape({batch * height * width, in});
   // [ky, kx, out, in]: so that each output pixel's channels lie together.
   const at::Tensor matrix = weight.permute({2, 3, 1, 0}).reshape({kernel * kernel * out, in});
-  const at::Tensor biases = bias.repeat({kernel * kernel});
-  const at::Tensor product = own_kernels && linear_suits(pixels, matrix) ? own_linear(pixels, matrix, biases)
-                                                                         : at::linear(pixels, matrix, biases);
+  const at::Tensor product = multiply(pixels, matrix, bias.repeat({kernel * kernel}), own_kernels);
   return product.view({batch, height, width, kernel, kernel, out})
       .permute({0, 1, 3, 2, 4, 5})
       .reshape({batch, height * kernel, width * kernel, out})
@@ -349,14 +351,14 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
       const at::Tensor weight = weight_operand(parameter(layer, ".weight"));
       const at::Tensor bias = bias_operand(parameter(layer, ".bias"));
       const at::Tensor operand = input_operand(input);
-      if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(operand, weight, bias, own_kernels_);
+      if (layer.kernel == layer.stride && layer.padding == 0)
+        return deconvolve_disjoint(operand, weight, bias, own_kernels_);
       return at::conv_transpose2d(operand, weight, bias, layer.stride, layer.padding);
     }
     case LayerType::linear: {
       const at::Tensor rows = input_operand(input), weight = weight_operand(parameter(layer, ".weight"));
       const at::Tensor bias = bias_operand(parameter(layer, ".bias"));
-      return own_kernels_ && linear_suits(rows, weight) ? own_linear(rows, weight, bias)
-                                                        : at::linear(rows, weight, bias);
+      return multiply(rows, weight, bias, own_kernels_);
     }
     case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input.to(at::kFloat), training);
     case LayerType::relu: return in_place_[index] ? at::relu_(const_cast<at::Tensor&>(input)) : at::relu(input);

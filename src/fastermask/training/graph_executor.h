@@ -39,8 +39,8 @@ class TorchGraphExecutor {
     bf16_tensors_ = precision != Precision::f32 && computes_in_bf16();
   }
 
-  // Lets layers run on our own kernels: 3x3 convolutions (winograd_autograd.h), faster, with about five times the rounding
-  // error of LibTorch's, and linear layers (linear_autograd.h). Off unless set.
+  // Lets layers run on our own kernels: 3x3 convolutions (winograd_autograd.h), faster, with about five times the
+  // rounding error of LibTorch's, and linear layers (linear_autograd.h). Off unless set.
   void set_own_kernels(bool on) { own_kernels_ = on; }
 
   // Keeps only what enters each residual block, and each mask or keypoint head, and computes the rest again in the

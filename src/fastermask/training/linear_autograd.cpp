@@ -32,8 +32,8 @@ ConvolutionGeometry pointwise(std::int64_t in, std::int64_t out) {
 
 class OwnLinear : public torch::autograd::Function<OwnLinear> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input, const at::Tensor& weight,
-                            const at::Tensor& bias) {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input,
+                            const at::Tensor& weight, const at::Tensor& bias) {
     context->save_for_backward({input, weight});
     const at::Tensor values = weight.contiguous(), shift = bias.contiguous();
     return multiply_rows(input, {pointwise(weight.size(1), weight.size(0)), values.data_ptr<float>(),
@@ -73,8 +73,8 @@ class OwnLinear : public torch::autograd::Function<OwnLinear> {
 }  // namespace
 
 bool linear_suits(const at::Tensor& input, const at::Tensor& weight) {
-  return input.is_cpu() && input.dim() == 2 && input.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat &&
-         input.size(0) >= kLeastRows && best_isa() == Isa::avx512;
+  return input.is_cpu() && input.dim() == 2 && input.scalar_type() == at::kFloat &&
+         weight.scalar_type() == at::kFloat && input.size(0) >= kLeastRows && best_isa() == Isa::avx512;
 }
 
 at::Tensor own_linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {

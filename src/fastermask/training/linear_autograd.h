@@ -10,8 +10,8 @@ namespace fastermask {
 // weight. With AVX2, OpenBLAS is as fast.
 bool linear_suits(const at::Tensor& input, const at::Tensor& weight);
 
-// linear(input, weight, bias) with its gradients. input: [M, C], weight: [K, C], bias: [K], float32 on the CPU. The result
-// is equal for every thread count.
+// linear(input, weight, bias) with its gradients. input: [M, C], weight: [K, C], bias: [K], float32 on the CPU. The
+// result is equal for every thread count.
 at::Tensor own_linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias);
 
 }  // namespace fastermask

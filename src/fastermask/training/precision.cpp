@@ -82,8 +82,9 @@ bool computes_in_bf16() {
 }
 
 Precision precision_on(const std::string& device, Precision precision) {
+  if (precision == Precision::f32 || !at::Device(device).is_cpu()) return precision;
   const bool asked_for = std::getenv("FASTERMASK_BF16_UNITS") != nullptr;
-  return !at::Device(device).is_cpu() || asked_for || computes_in_bf16() ? precision : Precision::f32;
+  return asked_for || computes_in_bf16() ? precision : Precision::f32;
 }
 
 at::Tensor round_to_bf16(const at::Tensor& tensor) { return RoundToBf16::apply(tensor); }

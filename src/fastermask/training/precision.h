@@ -1,7 +1,7 @@
 // Mixed precision: where a training rounds to 16 bits, and how it scales its loss. On CPUs, 16 bits are bfloat16. A
 // processor with bfloat16 units that are faster than its float32 ones computes on bfloat16 tensors; others compute in
-// float32, or, if asked, round: a value is then kept as a float32 that bfloat16 can represent, and products are summed in
-// float32, the same numbers as with units but for the order of sums.
+// float32, or, if asked, round: a value is then kept as a float32 that bfloat16 can represent, and products are summed
+// in float32, the same numbers as with units but for the order of sums.
 #pragma once
 
 #include <cstdint>

@@ -17,26 +17,7 @@ std::vector<float> rounded(std::vector<float> values) {
   return values;
 }
 
-struct Arrays {
-  explicit Arrays(const ConvolutionCase& c) {
-    const auto& g = c.geometry;
-    weight = test_values(static_cast<std::size_t>(g.out_channels * (g.in_channels / g.groups) * g.kernel * g.kernel), 1);
-    bias = test_values(static_cast<std::size_t>(g.out_channels), 2);
-    input = test_values(static_cast<std::size_t>(c.batch * c.height * c.width * g.in_channels), 3);
-    output.resize(
-        static_cast<std::size_t>(c.batch * g.output_size(c.height) * g.output_size(c.width) * g.out_channels));
-    residual = test_values(c.residual_scale == 2 ? output.size() / 4 : output.size(), 4);
-  }
-  std::vector<float> weight, bias, input, residual, output;
-};
-
-void run(const PackedConvolution& packed, const ConvolutionCase& c, Arrays& arrays) {
-  ConvolutionCall call{arrays.input.data(), c.batch, c.height, c.width, arrays.output.data()};
-  if (c.residual_scale > 0) call.residual = arrays.residual.data();
-  call.residual_scale = std::max(1, c.residual_scale);
-  call.relu = c.relu;
-  packed.run(call);
-}
+using Arrays = ConvolutionArrays;
 
 // Of the numbers' deviation from zero.
 double relative_error(const std::vector<float>& got, const std::vector<float>& expected) {
@@ -49,12 +30,12 @@ double relative_error(const std::vector<float>& got, const std::vector<float>& e
 }
 
 std::vector<ConvolutionCase> cases() {
-  std::vector<ConvolutionCase> all = {conv(8, 16, 1, 1, 0, 5, 7),    conv(5, 3, 1, 1, 0, 3, 3),
-                                      conv(16, 40, 1, 2, 0, 7, 9),   conv(6, 20, 3, 1, 1, 6, 11),
-                                      conv(24, 33, 3, 2, 1, 9, 8),   conv(3, 24, 7, 2, 3, 21, 30),
-                                      conv(600, 20, 1, 1, 0, 4, 5),  conv(1100, 70, 1, 1, 0, 1, 13),
-                                      conv(70, 5, 2, 1, 1, 3, 4),    conv(16, 96, 3, 1, 1, 3, 301), conv(130, 64, 3, 2, 1, 9, 8),
-                                      conv(32, 32, 1, 1, 0, 1, 700), conv(20, 7, 5, 3, 2, 1, 1)};
+  std::vector<ConvolutionCase> all = {
+      conv(8, 16, 1, 1, 0, 5, 7),    conv(5, 3, 1, 1, 0, 3, 3),      conv(16, 40, 1, 2, 0, 7, 9),
+      conv(6, 20, 3, 1, 1, 6, 11),   conv(24, 33, 3, 2, 1, 9, 8),    conv(3, 24, 7, 2, 3, 21, 30),
+      conv(600, 20, 1, 1, 0, 4, 5),  conv(1100, 70, 1, 1, 0, 1, 13), conv(70, 5, 2, 1, 1, 3, 4),
+      conv(16, 96, 3, 1, 1, 3, 301), conv(130, 64, 3, 2, 1, 9, 8),   conv(32, 32, 1, 1, 0, 1, 700),
+      conv(20, 7, 5, 3, 2, 1, 1)};
   ConvolutionCase dilated = conv(20, 18, 3, 1, 2, 9, 9);
   dilated.geometry.dilation = 2;
   all.push_back(dilated);
@@ -86,9 +67,9 @@ TEST(Bf16Convolution, DirectEqualsThePlainLoopsOfRoundedNumbers) {
       const bool fits = wanted == HalfArithmetic::float16 ? packed.fp16_fits() : packed.pairs_fit();
       EXPECT_EQ(packed.arithmetic(), fits ? wanted : HalfArithmetic::float32);
       run(packed, c, arrays);
-      const std::vector<float> expected = plain_convolution(
-          c, packed.arithmetic() == HalfArithmetic::bfloat16 ? rounded(arrays.input) : arrays.input,
-          rounded(arrays.weight), arrays.bias, arrays.residual);
+      const std::vector<float> expected =
+          plain_convolution(c, packed.arithmetic() == HalfArithmetic::bfloat16 ? rounded(arrays.input) : arrays.input,
+                            rounded(arrays.weight), arrays.bias, arrays.residual);
       if (packed.arithmetic() == HalfArithmetic::float16) {  // whose sums are rounded, too
         EXPECT_LT(relative_error(arrays.output, expected), 2e-3) << "case " << i;
         continue;
@@ -120,8 +101,8 @@ TEST(Bf16Convolution, WeightsArePackedAlikeForEveryInstructionSet) {
   for (const ConvolutionCase& c : cases()) {
     const Arrays arrays(c);
     const auto halves_of = [&](Isa isa) {
-      return PackedConvolution::in_bf16(c.geometry, arrays.weight.data(), arrays.bias.data(),
-                                        ConvolutionMethod::direct, isa)
+      return PackedConvolution::in_bf16(c.geometry, arrays.weight.data(), arrays.bias.data(), ConvolutionMethod::direct,
+                                        isa)
           .packed_halves();
     };
     const SharedHalves plain = halves_of(Isa::generic), best = halves_of(best_isa());
@@ -134,11 +115,11 @@ TEST(Bf16Convolution, WeightsArePackedAlikeForEveryInstructionSet) {
       run(PackedConvolution::in_bf16(c.geometry, arrays.weight.data(), arrays.bias.data(), ConvolutionMethod::direct,
                                      isa),
           c, first);
-      const PackedConvolution again(c.geometry, ConvolutionMethod::direct, plain,
-                                    PackedConvolution(c.geometry, arrays.weight.data(), arrays.bias.data(),
-                                                      ConvolutionMethod::direct, isa)
-                                        .packed_bias(),
-                                    isa);
+      const PackedConvolution again(
+          c.geometry, ConvolutionMethod::direct, plain,
+          PackedConvolution(c.geometry, arrays.weight.data(), arrays.bias.data(), ConvolutionMethod::direct, isa)
+              .packed_bias(),
+          isa);
       run(again, c, second);
       EXPECT_EQ(first.output, second.output);
     }

@@ -19,25 +19,12 @@ using Case = ConvolutionCase;
 
 // The largest difference between a packed convolution and the plain one.
 double convolution_error(const Case& c, ConvolutionMethod method, Isa isa) {
-  const auto& g = c.geometry;
-  const auto area = static_cast<std::size_t>(g.kernel * g.kernel);
-  const auto weight = test_values(static_cast<std::size_t>(g.out_channels * (g.in_channels / g.groups)) * area, 1);
-  const auto bias = test_values(static_cast<std::size_t>(g.out_channels), 2);
-  const auto input = test_values(static_cast<std::size_t>(c.batch * c.height * c.width * g.in_channels), 3);
-  const auto outputs =
-      static_cast<std::size_t>(c.batch * g.output_size(c.height) * g.output_size(c.width) * g.out_channels);
-  const auto residual = test_values(c.residual_scale == 2 ? outputs / 4 : outputs, 4);
-  const PackedConvolution packed(g, weight.data(), bias.data(), method, isa);
-  std::vector<float> output(outputs, -100.0f);
-  ConvolutionCall call{input.data(), c.batch, c.height, c.width, output.data()};
-  if (c.residual_scale > 0) call.residual = residual.data();
-  call.residual_scale = std::max(1, c.residual_scale);
-  call.relu = c.relu;
-  packed.run(call);
-  const auto expected = plain_convolution(c, input, weight, bias, residual);
+  ConvolutionArrays arrays(c);
+  run({c.geometry, arrays.weight.data(), arrays.bias.data(), method, isa}, c, arrays);
+  const auto expected = plain_convolution(c, arrays.input, arrays.weight, arrays.bias, arrays.residual);
   double error = 0;
-  for (std::size_t i = 0; i < outputs; ++i)
-    error = std::max(error, static_cast<double>(std::abs(output[i] - expected[i])));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    error = std::max(error, static_cast<double>(std::abs(arrays.output[i] - expected[i])));
   return error;
 }
 

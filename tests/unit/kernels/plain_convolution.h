@@ -27,8 +27,9 @@ struct ConvolutionCase {
 };
 
 // Sums in double, one output at a time; weight as PackedConvolution takes it.
-inline std::vector<float> plain_convolution(const ConvolutionCase& c, const std::vector<float>& input, const std::vector<float>& weight,
-                                     const std::vector<float>& bias, const std::vector<float>& residual) {
+inline std::vector<float> plain_convolution(const ConvolutionCase& c, const std::vector<float>& input,
+                                            const std::vector<float>& weight, const std::vector<float>& bias,
+                                            const std::vector<float>& residual) {
   const auto& g = c.geometry;
   const int out_height = g.output_size(c.height);
   const int out_width = g.output_size(c.width);
@@ -73,6 +74,29 @@ inline std::vector<float> plain_convolution(const ConvolutionCase& c, const std:
     }
   }
   return output;
+}
+
+struct ConvolutionArrays {
+  explicit ConvolutionArrays(const ConvolutionCase& c) {
+    const auto& g = c.geometry;
+    weight =
+        test_values(static_cast<std::size_t>(g.out_channels * (g.in_channels / g.groups) * g.kernel * g.kernel), 1);
+    bias = test_values(static_cast<std::size_t>(g.out_channels), 2);
+    input = test_values(static_cast<std::size_t>(c.batch * c.height * c.width * g.in_channels), 3);
+    const int pixels = c.batch * g.output_size(c.height) * g.output_size(c.width);
+    output.assign(static_cast<std::size_t>(pixels * g.out_channels), -100.0f);
+    residual = test_values(c.residual_scale == 2 ? output.size() / 4 : output.size(), 4);
+  }
+  std::vector<float> weight, bias, input, residual, output;
+};
+
+// Fills arrays.output.
+inline void run(const PackedConvolution& packed, const ConvolutionCase& c, ConvolutionArrays& arrays) {
+  ConvolutionCall call{arrays.input.data(), c.batch, c.height, c.width, arrays.output.data()};
+  if (c.residual_scale > 0) call.residual = arrays.residual.data();
+  call.residual_scale = std::max(1, c.residual_scale);
+  call.relu = c.relu;
+  packed.run(call);
 }
 
 // Those that this machine has.

@@ -115,7 +115,9 @@ TEST_F(ModelPackageFile, Bf16TakesHalfTheBytesAndRunsLikeItsWeights) {
       power += std::pow(static_cast<double>(exact[i][j]), 2);
     }
     EXPECT_GT(error, 0) << "output " << i << " was not computed with rounded weights";
-    EXPECT_LT(std::sqrt(error / power), 0.06) << "output " << i;
+    // What the weights are multiplied with is rounded, too, where the processor gains by it.
+    const double limit = half_arithmetic() == HalfArithmetic::float32 ? 0.03 : 0.06;
+    EXPECT_LT(std::sqrt(error / power), limit) << "output " << i;
   }
   EXPECT_THROW(save_model_package(path, config_, {{"nut", "bolt"}, {4, 9}}, weights_, WeightPrecision::bf16), Error);
 }
