@@ -3,13 +3,14 @@
 # Declares the layer in the current folder: a static library fm_NAME of all its .cpp files. Files named *_isa.cpp are
 # compiled once per instruction set with FASTERMASK_ISA set to generic, avx2 or avx512 (a namespace of that name in the
 # file keeps the copies apart); the layer picks one at run time. Files named *_avx512bf16.cpp, *_avx512fp16.cpp and
-# *_avx512vnni.cpp are compiled once, for avx512 and that extension, and not at all for other processor families.
+# *_avx512vnni.cpp are compiled once, for avx512 and that extension, *_amx.cpp for avx512 with tiles, and none of them for
+# other processor families.
 function(fastermask_layer name)
   cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   file(GLOB isa_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_isa.cpp)
   file(GLOB extension_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_avx512bf16.cpp
-       ${CMAKE_CURRENT_SOURCE_DIR}/*_avx512fp16.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*_avx512vnni.cpp)
+       ${CMAKE_CURRENT_SOURCE_DIR}/*_avx512fp16.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*_avx512vnni.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*_amx.cpp)
   list(REMOVE_ITEM sources ${isa_sources} ${extension_sources} "")
   set(library fm_${name})
   add_library(${library} STATIC ${sources})
@@ -29,12 +30,13 @@ function(fastermask_isa_copies library isa_sources extension_sources)
   set(isas generic)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     list(APPEND isas avx2 avx512)
-    foreach(extension bf16 fp16 vnni)
+    foreach(extension avx512bf16 avx512fp16 avx512vnni amx)
       set(sources ${extension_sources})
-      list(FILTER sources INCLUDE REGEX "_avx512${extension}\\.cpp$")
+      list(FILTER sources INCLUDE REGEX "_${extension}\\.cpp$")
       if(sources)
-        fastermask_isa_copy(${library}_avx512${extension} ${library} avx512 "${flags_avx512};-mavx512${extension}"
-                            "${sources}")
+        # Tiles are reached by their instructions' names, which need no flag.
+        string(REPLACE "-mamx" "" flag "-m${extension}")
+        fastermask_isa_copy(${library}_${extension} ${library} avx512 "${flags_avx512};${flag}" "${sources}")
       endif()
     endforeach()
   endif()

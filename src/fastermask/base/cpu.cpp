@@ -4,6 +4,11 @@
 #include <cstdlib>
 #include <string_view>
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace fastermask {
 namespace {
 
@@ -61,6 +66,26 @@ bool has_vnni() {
 #if defined(__x86_64__)
   static const bool found =
       best_isa() == Isa::avx512 && __builtin_cpu_supports("avx512vnni") && !is_turned_off("FASTERMASK_VNNI");
+  return found;
+#else
+  return false;
+#endif
+}
+
+bool has_amx() {
+#if defined(__x86_64__) && defined(__linux__)
+  static const bool found = [] {
+    if (!has_bf16_units() || !has_vnni() || is_turned_off("FASTERMASK_AMX")) return false;
+    if (!__builtin_cpu_supports("amx-tile") || !__builtin_cpu_supports("amx-bf16") ||
+        !__builtin_cpu_supports("amx-int8")) {
+      return false;
+    }
+    // The tiles' 8 KB are part of a thread's state only for processes that asked for them. (asm/prctl.h has these
+    // numbers since Linux 5.16.)
+    constexpr long kRequestPermission = 0x1023;
+    constexpr long kTileData = 18;
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  }();
   return found;
 #else
   return false;

@@ -18,4 +18,9 @@ bool has_bf16_units();
 bool has_fp16_units();
 bool has_vnni();
 
+// Whether kernels may multiply tiles (AMX, in bfloat16 and in bytes): the processor has them, besides all of the above but
+// float16, and the operating system lets this process use them, which the first call asks it. $FASTERMASK_AMX=0 turns it
+// off.
+bool has_amx();
+
 }  // namespace fastermask

@@ -1,6 +1,7 @@
 #include "fastermask/kernels/convolution.h"
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 #include <vector>
 
@@ -9,6 +10,12 @@
 #include "fastermask/kernels/convolution_blocks.h"
 
 namespace fastermask {
+
+namespace {
+
+constexpr std::size_t kMaxParts = 32;  // taps that one product sums
+
+}  // namespace
 
 void PackedConvolution::run(const ConvolutionCall& call) const {
   FASTERMASK_CHECK(call.residual_scale == 1 || call.residual_scale == 2, "convolution: residual_scale {} is not 1 or 2",
@@ -66,7 +73,8 @@ struct PackedConvolution::DirectRun {
 };
 
 // The lines that the segment's taps see, part.depth channels of each pixel from part.first_depth on; pixels that no tap
-// sees are left out where taps lie above each other. Without memory: only what does not depend on it.
+// sees are left out where taps lie above each other. In bfloat16, what lies outside the input is zeros, so that one
+// product sums all taps of all pixels. Without memory: only what does not depend on it.
 template <class Element>
 void PackedConvolution::DirectRun<Element>::copy_window(const LineSegment& segment, const Part& part, Element* memory,
                                                         float* scales, Window& window) const {
@@ -84,11 +92,17 @@ void PackedConvolution::DirectRun<Element>::copy_window(const LineSegment& segme
   const std::int64_t end = std::min(pixels, (width - window.left + window.step - 1) / window.step);
   for (std::size_t line = 0; line < phase.lines.size(); ++line) {
     const std::int64_t y = segment.y * stride() + phase.lines[line];
-    if (y < 0 || y >= height) continue;
+    Element* const out = memory + static_cast<std::ptrdiff_t>(line) * window.line_stride;
+    if (y < 0 || y >= height) {
+      if constexpr (std::is_same_v<Element, Bf16>) std::fill_n(out, window.line_stride, Bf16{});
+      continue;
+    }
     const float* const source =
         call.input + ((segment.image * height + y) * width + window.left) * channels + part.first_depth;
-    Element* const out = memory + static_cast<std::ptrdiff_t>(line) * window.line_stride;
     if constexpr (std::is_same_v<Element, Bf16>) {
+      const std::int64_t first = std::min(begin, pixels), last = std::max(first, end);
+      std::fill(out, out + first * part.depth, Bf16{});
+      std::fill(out + last * part.depth, out + window.line_stride, Bf16{});
       const auto narrow = convolution.half_ops_.narrow;
       if (part.depth == channels && window.step == 1) {
         if (begin < end) narrow(source + begin * channels, out + begin * channels, (end - begin) * channels);
@@ -192,6 +206,26 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
     product.residual = call.residual + (line * (out_width / scale) + column / scale) * g.out_channels + channel;
   };
   const bool last_depth = first_depth + depth == group_in;
+  if constexpr (std::is_same_v<Element, Bf16>) {
+    std::array<std::ptrdiff_t, kMaxParts> offsets;
+    product.part_offsets = offsets.data();
+    product.a = window.lines;
+    product.c = out_pixel(segment.x);
+    product.rows = static_cast<int>(segment.count);
+    for (std::size_t t = 0; t < phase.taps.size(); t += kMaxParts) {
+      const std::size_t some = std::min(phase.taps.size() - t, kMaxParts);
+      for (std::size_t i = 0; i < some; ++i) {
+        const Tap& tap = phase.taps[t + i];
+        offsets[i] = input_of(window, tap, segment.y, segment.x) - window.lines;
+      }
+      product.parts = static_cast<int>(some);
+      product.panel = weights + phase.taps[t].offset + static_cast<std::ptrdiff_t>(first_depth) * kPanelWidth;
+      product.accumulate = first_depth > 0 || t > 0;
+      if (last_depth && t + some == phase.taps.size()) set_residual(segment.x);
+      convolution.multiply(product);
+    }
+    return;
+  }
   bool started = first_depth > 0;  // the sums of all pixels hold something
   bool finished = false;
   for (std::size_t t = 0; t < phase.taps.size(); ++t) {
@@ -242,7 +276,8 @@ void PackedConvolution::DirectRun<Element>::block(Span<const LineSegment> segmen
   const auto& g = convolution.geometry_;
   const int group_in = g.in_channels / g.groups;
   const int panels = panels_of(g.out_channels / g.groups);
-  const int depth = phase.taps.size() == 1 ? std::min(group_in, kMaxDepth) : group_in;
+  const int most = std::is_same_v<Element, Bf16> ? kMaxHalfDepth : kMaxDepth;
+  const int depth = phase.taps.size() == 1 ? std::min(group_in, most) : group_in;
   const int step = convolution.ops_.panels_at_once;
   std::vector<Window> windows;
   for (int first_depth = 0; first_depth < group_in; first_depth += depth) {
@@ -278,7 +313,8 @@ void PackedConvolution::run_direct(const ConvolutionCall& call) const {
     int rows = block_rows(g.in_channels / g.groups * window);
     // Each block reads all weights: where they are many, a block has more rows, which fills the second-level cache.
     if (window == 1 && weight_floats_ > kManyWeights) rows = kMaxBlockRows;
-    run_blocks({lines, lines_per_image, line_length, rows},
+    const int rows_at_once = std::is_same_v<Element, Bf16> ? half_ops_.rows_at_once : 12;
+    run_blocks({lines, lines_per_image, line_length, rows, rows_at_once},
                [&](Span<const LineSegment> segments) { run.block(segments); });
   }
 }

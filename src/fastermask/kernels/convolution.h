@@ -75,6 +75,10 @@ class PackedConvolution {
 
   static bool winograd_fits(const ConvolutionGeometry& geometry);
 
+  // The faster method of in_bf16() on this machine: Winograd's where it fits, but not with AMX, for whose products
+  // Winograd's transforms cost more than they save.
+  static ConvolutionMethod method_in_bf16(const ConvolutionGeometry& geometry);
+
   // Whether the output may take the residual's place: where no sum is laid down in between.
   bool residual_in_place() const;
 

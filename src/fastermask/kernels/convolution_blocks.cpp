@@ -7,8 +7,6 @@
 namespace fastermask {
 namespace {
 
-constexpr std::int64_t kRowsAtOnce = 12;  // a multiple of every instruction set's rows in registers
-
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // At least `count`, and an equal share for every thread where a share is only a few.
@@ -25,7 +23,7 @@ void run_blocks(const LineGrid& grid, const std::function<void(Span<const LineSe
   std::int64_t parts = std::max<std::int64_t>(1, ceil_div(grid.length, grid.rows + grid.rows / 4));
   if (grid.lines < 8 * threads && parts > 1) parts = ceil_div(balanced(grid.lines * parts, threads), grid.lines);
   const std::int64_t part_length =
-      std::min(grid.length, ceil_div(ceil_div(grid.length, parts), kRowsAtOnce) * kRowsAtOnce);
+      std::min(grid.length, ceil_div(ceil_div(grid.length, parts), grid.rows_at_once) * grid.rows_at_once);
   parts = ceil_div(grid.length, part_length);
   const std::int64_t segments = grid.lines * parts;
   const std::int64_t joined = std::max<std::int64_t>(1, grid.rows / part_length);

@@ -23,6 +23,8 @@ struct LineSegment {
 
 // Deeper sums of 1x1 kernels are cut, so that a panel of weights stays in the first-level cache.
 constexpr int kMaxDepth = 512;
+// Of bfloat16 numbers, which come faster than sums can be laid down and taken up again.
+constexpr int kMaxHalfDepth = 2048;
 
 // More weights than this do not stay in a cache while a layer's blocks read them one after the other.
 constexpr std::size_t kManyWeights = std::size_t{1} << 20;
@@ -39,6 +41,7 @@ struct LineGrid {
   std::int64_t lines_per_image = 0;
   std::int64_t length = 0;  // pixels a line
   int rows = 96;            // pixels wanted a block
+  int rows_at_once = 12;    // whose multiples a product computes without a rest
 };
 
 // Calls `body` with the segments of one block after the other, in parallel; together they cover the grid once.

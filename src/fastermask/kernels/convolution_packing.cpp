@@ -7,6 +7,7 @@
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/convolution.h"
 #include "fastermask/kernels/convolution_blocks.h"
+#include "fastermask/kernels/tile_units.h"
 #include "fastermask/kernels/winograd_tile.h"
 
 namespace fastermask {
@@ -70,6 +71,11 @@ int ConvolutionGeometry::output_size(int size) const {
 bool PackedConvolution::winograd_fits(const ConvolutionGeometry& g) {
   return g.kernel == 3 && g.stride == 1 && g.dilation == 1 && g.groups == 1 && !g.transposed &&
          g.in_channels % kWinogradChannels == 0 && g.out_channels % kWinogradChannels == 0;
+}
+
+ConvolutionMethod PackedConvolution::method_in_bf16(const ConvolutionGeometry& geometry) {
+  const bool tiles = half_arithmetic() == HalfArithmetic::bfloat16 && tiles_work();
+  return winograd_fits(geometry) && !tiles ? ConvolutionMethod::winograd : ConvolutionMethod::direct;
 }
 
 bool PackedConvolution::residual_in_place() const {

@@ -7,6 +7,7 @@
 
 #include "fastermask/base/cpu.h"
 #include "fastermask/kernels/cached_product.h"
+#include "fastermask/kernels/tile_units.h"
 
 namespace fastermask {
 namespace {
@@ -24,6 +25,7 @@ bool find_out() {
   const HalfOps halves = half_ops();
   if (halves.multiply_panel == nullptr) return false;
   if (const char* chosen = std::getenv("FASTERMASK_BF16_UNITS")) return std::string_view(chosen) != "0";
+  if (tiles_work()) return true;
   const PanelOps floats = panel_ops(best_isa());
   const CachedProduct<Bf16> with_halves(halves.multiply_panel, floats.panels_at_once);
   const CachedProduct<float> with_floats(floats.multiply_panel, floats.panels_at_once);
@@ -41,9 +43,13 @@ bool find_out() {
 namespace avx512 {
 HalfOps bf16_unit_ops();  // half_kernels_avx512bf16.cpp
 Fp16Ops fp16_unit_ops();  // half_kernels_avx512fp16.cpp
+HalfOps amx_ops();        // tile_product_amx.cpp
 }  // namespace avx512
 
-HalfOps half_ops() { return has_bf16_units() ? avx512::bf16_unit_ops() : HalfOps{}; }
+HalfOps half_ops() {
+  if (tiles_work()) return avx512::amx_ops();
+  return has_bf16_units() ? avx512::bf16_unit_ops() : HalfOps{};
+}
 Fp16Ops fp16_ops() { return has_fp16_units() ? avx512::fp16_unit_ops() : Fp16Ops{}; }
 #else
 HalfOps half_ops() { return {}; }

@@ -16,9 +16,10 @@ struct HalfOps {
   void (*narrow)(const float* in, Bf16* out, std::ptrdiff_t count) = nullptr;
   // winograd_input(), its values rounded.
   void (*winograd_input)(const float* const* pixels, int channels, const WinogradHalves& values) = nullptr;
+  int rows_at_once = 12;  // whose multiples multiply_panel() computes without a rest
 };
 
-// Null pointers on processors that have no such kernels.
+// The products are AMX's where tiles_work(). Null pointers on processors that have no such kernels.
 HalfOps half_ops();
 
 // Numbers are stored as float16 after multiplication with a power of two which makes the largest of a pixel (of a tile
@@ -45,7 +46,7 @@ Fp16Ops fp16_ops();
 // Whether products of bfloat16 numbers are worth having: the processor has units for them, and these are faster than
 // its float32 ones. An Emerald Rapids multiplies half as many bfloat16 numbers as float32 ones (AMX is for that there),
 // others are said to multiply twice as many. So the first call times both, for half a millisecond; they differ by more
-// than noise. $FASTERMASK_BF16_UNITS=0 or 1 decides instead; 1 where there are none is ignored.
+// than noise. AMX is always worth it. $FASTERMASK_BF16_UNITS=0 or 1 decides instead; 1 where there are none is ignored.
 bool bf16_units_pay();
 
 // What numbers a layer with weights in bfloat16 multiplies on this machine: bfloat16 ones where bf16_units_pay(),

@@ -238,7 +238,7 @@ void IntegerConvolution::run(const IntegerConvolutionCall& call) const {
   // About 128 KB of input a block.
   const int window = (parts_ > 1 ? 3 : 1) * g.in_channels;
   const int rows = std::clamp(131072 / std::min(window, kMaxIntegerDepth) / 12 * 12, 48, 480);
-  run_blocks({lines, run.height, run.width, rows},
+  run_blocks({lines, run.height, run.width, rows, ops_.rows_at_once},
              [&](Span<const LineSegment> segments) { run.block(segments); });
 }
 

@@ -69,16 +69,19 @@ FASTERMASK_DECLARE_COPIES(
     // out[i] = values[i] in `range`; NaN becomes 0.
     void quantise(const float* values, std::ptrdiff_t count, const ActivationRange& range, std::uint8_t* out);)
 
-// Products of processors that multiply bytes by fours (AVX512-VNNI); in integer_product_avx512vnni.cpp.
+// Products of processors that multiply bytes by fours (AVX512-VNNI), and by tiles (AMX); in integer_product_avx512vnni.cpp
+// and tile_product_amx.cpp.
 namespace avx512 {
 constexpr int kVnniPanelsAtOnce = 2;
 void multiply_integer_panels_vnni(const IntegerProduct& product);
+void multiply_integer_panels_amx(const IntegerProduct& product);
 }  // namespace avx512
 
 struct IntegerOps {
   decltype(&generic::multiply_integer_panel) multiply_panel;
   decltype(&generic::quantise) quantise;
   int panels_at_once = 1;  // that one product should cover, to fill the registers
+  int rows_at_once = 12;   // whose multiples it computes without a rest
 };
 
 // The copies for an instruction set (which the processor must have).

@@ -7,6 +7,7 @@
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/cached_product.h"
 #include "fastermask/kernels/half_kernels.h"
+#include "fastermask/kernels/tile_units.h"
 
 namespace fastermask {
 namespace {
@@ -33,10 +34,17 @@ double best_rate(const Make& make) {
 
 double matrix_peak(MatrixNumbers numbers) {
   const PanelOps floats = panel_ops(best_isa());
-  if (numbers == MatrixNumbers::int8) return best_rate([] { return CachedIntegerProduct(integer_ops(best_isa())); });
+  if (numbers == MatrixNumbers::int8) {
+    return best_rate([] {
+      return CachedIntegerProduct(integer_ops(best_isa()), tiles_work() ? kCachedByteTiles : CachedSize{});
+    });
+  }
   const HalfArithmetic halves = numbers == MatrixNumbers::bf16 ? half_arithmetic() : HalfArithmetic::float32;
   if (halves == HalfArithmetic::bfloat16)
-    return best_rate([&] { return CachedProduct<Bf16>(half_ops().multiply_panel, floats.panels_at_once); });
+    return best_rate([&] {
+      return CachedProduct<Bf16>(half_ops().multiply_panel, floats.panels_at_once,
+                                 tiles_work() ? kCachedTiles : CachedSize{});
+    });
   if (halves == HalfArithmetic::float16)
     return best_rate([&] { return CachedProduct<Fp16>(fp16_ops().multiply_panel, floats.panels_at_once); });
   return best_rate([&] { return CachedProduct<float>(floats.multiply_panel, floats.panels_at_once); });

@@ -28,6 +28,7 @@ struct PanelProductOf {
   int depth = 0;  // K, or of one part of it:
   int parts = 1;  // K = parts * depth, part p of a row begins p * part_stride floats further on
   std::ptrdiff_t part_stride = 0;
+  const std::ptrdiff_t* part_offsets = nullptr;  // [parts] instead of multiples of part_stride; not of Fp16Product
   int columns = 0;              // N, at most panels_at_once() * kPanelWidth
   const float* bias = nullptr;  // [N rounded up to whole panels], where sums start; null: at 0
   bool accumulate = false;      // sums start from c instead

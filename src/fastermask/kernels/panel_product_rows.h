@@ -116,7 +116,9 @@ void multiply_rows(const PanelProductOf<Element>& product, int first_row) {
   const Element* panel = product.panel;
   const std::ptrdiff_t panel_stride = product.panel_stride;
   const int depth = product.depth;
-  for (int part = 0; part < product.parts; ++part, a += product.part_stride) {
+  const Element* const first_part = a;
+  for (int part = 0; part < product.parts; ++part) {
+    a = first_part + (product.part_offsets != nullptr ? product.part_offsets[part] : part * product.part_stride);
     for (int k = 0; k < depth; k += kStep) {
       typename Depth<Element>::Weights b[kV];
 #pragma GCC unroll 4

@@ -11,6 +11,7 @@
 #include "fastermask/base/parallel.h"
 #include "fastermask/base/text.h"
 #include "fastermask/kernels/half_kernels.h"
+#include "fastermask/kernels/tile_units.h"
 
 namespace fastermask {
 namespace {
@@ -44,7 +45,8 @@ std::string system_name() {
 
 const char* bf16_units() {
   if (!has_bf16_units()) return "none";
-  return bf16_units_pay() ? "used" : "slower than float32's, not used";
+  if (!bf16_units_pay()) return "slower than float32's, not used";
+  return tiles_work() ? "AMX" : "used";
 }
 
 }  // namespace
@@ -63,7 +65,7 @@ std::vector<std::pair<std::string, std::string>> environment_facts() {
       {"float16 units", half_arithmetic() == HalfArithmetic::float16 ? "used for bf16"
                         : has_fp16_units()                           ? "not used"
                                                                      : "none"},
-      {"integer units", has_vnni() ? "used" : "none"},
+      {"integer units", tiles_work() ? "AMX" : has_vnni() ? "used" : "none"},
       {"memory", memory_quantity("MemTotal")},
       {"memory available", memory_quantity("MemAvailable")},
       {"libraries", FASTERMASK_LIBRARY_VERSIONS},

@@ -218,8 +218,9 @@ void check_step_weights(const Graph& graph, const FusedStep& step, const LayerWe
 }
 
 ConvolutionMethod step_method(const ConvolutionGeometry& geometry, const CompileOptions& options) {
-  return options.winograd && PackedConvolution::winograd_fits(geometry) ? ConvolutionMethod::winograd
-                                                                        : ConvolutionMethod::direct;
+  if (!options.winograd || !PackedConvolution::winograd_fits(geometry)) return ConvolutionMethod::direct;
+  return options.precision == WeightPrecision::f32 ? ConvolutionMethod::winograd
+                                                   : PackedConvolution::method_in_bf16(geometry);
 }
 
 CompiledWeights compile_weights(const Network& network, NamedArrays weights, const CompileOptions& options) {

@@ -1,0 +1,223 @@
+// Products of tiles, on emulated tiles, against the obvious loops and the other instruction sets' products. Where the
+// processor has tiles, the tests of convolutions run on these.
+#include "fastermask/kernels/tile_product.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "fastermask/base/random.h"
+#include "fastermask/kernels/aligned_floats.h"
+#include "fastermask/kernels/tile_units.h"
+#include "tile_emulator.h"
+
+namespace fastermask {
+namespace {
+
+using Emulated = TileProduct<EmulatedTiles>;
+
+std::vector<float> bf16_numbers(std::size_t count, int seed) {
+  Random random(static_cast<std::uint64_t>(seed), RandomPurpose::test);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(random.uniform_int(401) - 200) / 64;  // exact in 9 bits
+  round_to_bf16(values.data(), values.data(), static_cast<std::int64_t>(count));
+  return values;
+}
+
+// [parts][depth][columns] as pairs in panels, [panel][parts * depth / 2][kPanelWidth][2].
+void pack_halves(const std::vector<float>& b, int depth, int columns, Bf16* out) {
+  for (int panel = 0; panel * kPanelWidth < columns; ++panel) {
+    for (int k = 0; k < depth; ++k) {
+      for (int n = 0; n < kPanelWidth; ++n) {
+        const int column = panel * kPanelWidth + n;
+        const float value = column < columns ? b[static_cast<std::size_t>(k * columns + column)] : 0.0f;
+        narrow_to_bf16(&value, out + ((panel * depth + k) / 2 * kPanelWidth + n) * 2 + k % 2, 1);
+      }
+    }
+  }
+}
+
+struct HalfCase {
+  int rows, columns, depth, parts;
+  bool offsets, accumulate, bias, residual, relu;
+};
+
+void compare_halves(const HalfCase& c) {
+  const int pixels = c.rows + c.parts, whole_depth = c.depth * c.parts;
+  const std::vector<float> a = bf16_numbers(static_cast<std::size_t>(pixels * c.depth), 1);
+  const std::vector<float> b = bf16_numbers(static_cast<std::size_t>(whole_depth * c.columns), 2);
+  const std::vector<float> bias = bf16_numbers(2 * kPanelWidth, 3);
+  const std::vector<float> residual = bf16_numbers(static_cast<std::size_t>(c.rows * c.columns), 4);
+  AlignedFloats a_memory(a.size() / 2), b_memory(static_cast<std::size_t>(whole_depth * kPanelWidth));
+  auto* const halves = reinterpret_cast<Bf16*>(a_memory.data());
+  narrow_to_bf16(a.data(), halves, static_cast<std::int64_t>(a.size()));
+  pack_halves(b, whole_depth, c.columns, reinterpret_cast<Bf16*>(b_memory.data()));
+  const int c_stride = c.columns + 3;
+  std::vector<float> out(static_cast<std::size_t>(c.rows * c_stride), 7.0f);
+  // With offsets the parts are taken backwards.
+  std::vector<std::ptrdiff_t> offsets;
+  for (int p = 0; p < c.parts; ++p) offsets.push_back((c.parts - 1 - p) * c.depth);
+  HalfProduct product;
+  product.a = halves;
+  product.a_stride = c.depth;
+  product.panel = reinterpret_cast<const Bf16*>(b_memory.data());
+  product.panel_stride = static_cast<std::ptrdiff_t>(whole_depth) * kPanelWidth;
+  product.c = out.data();
+  product.c_stride = c_stride;
+  product.rows = c.rows;
+  product.depth = c.depth;
+  product.parts = c.parts;
+  product.part_stride = c.depth;
+  if (c.offsets) product.part_offsets = offsets.data();
+  product.columns = c.columns;
+  if (c.bias) product.bias = bias.data();
+  product.accumulate = c.accumulate;
+  if (c.residual) {
+    product.residual = residual.data();
+    product.residual_stride = c.columns;
+    product.residual_shift = 1;
+    product.residual_phase = 1;
+  }
+  product.relu = c.relu;
+  Emulated::multiply(product);
+  for (int r = 0; r < c.rows; ++r) {
+    for (int n = 0; n < c_stride; ++n) {
+      float expected = 7.0f;  // beyond the columns nothing is touched
+      if (n < c.columns) {
+        expected = c.accumulate ? 7.0f : c.bias ? bias[static_cast<std::size_t>(n)] : 0.0f;
+        for (int p = 0; p < c.parts; ++p) {
+          const int pixel = r + (c.offsets ? c.parts - 1 - p : p);
+          for (int k = 0; k < c.depth; ++k) {
+            expected += a[static_cast<std::size_t>(pixel * c.depth + k)] *
+                        b[static_cast<std::size_t>((p * c.depth + k) * c.columns + n)];
+          }
+        }
+        if (c.residual) expected += residual[static_cast<std::size_t>((r + 1) / 2 * c.columns + n)];
+        if (c.relu && expected < 0) expected = 0;
+      }
+      ASSERT_NEAR(out[static_cast<std::size_t>(r * c_stride + n)], expected, 1e-3) << "row " << r << ", column " << n;
+    }
+  }
+}
+
+TEST(TileProduct, HalvesEqualThePlainLoops) {
+  for (const int rows : {1, 15, 16, 17, 31, 32, 33, 64, 75}) {
+    for (const int columns : {1, 16, 20, 32}) {
+      compare_halves({rows, columns, 64, 1, false, false, true, false, false});
+      compare_halves({rows, columns, 32, 3, rows % 2 == 0, rows % 3 == 0, true, rows % 4 == 1, columns > 16});
+    }
+  }
+}
+
+struct IntegerCase {
+  int rows, columns, depth, parts;
+};
+
+void compare_integers(const IntegerCase& c, int stage) {
+  Random random(static_cast<std::uint64_t>(c.rows * 100 + stage), RandomPurpose::test);
+  std::vector<std::uint8_t> a(static_cast<std::size_t>((c.rows + c.parts) * c.depth));
+  for (std::uint8_t& value : a) value = static_cast<std::uint8_t>(random.uniform_int(kIntegerActivationMax + 1));
+  const int panels = (c.columns + kIntegerPanelWidth - 1) / kIntegerPanelWidth;
+  const std::size_t part_bytes = integer_panel_bytes(c.depth), panel_bytes = part_bytes * static_cast<std::size_t>(c.parts);
+  AlignedFloats memory(panel_bytes * static_cast<std::size_t>(panels) / sizeof(float));
+  auto* const panel = reinterpret_cast<std::int8_t*>(memory.data());
+  for (int p = 0; p < panels; ++p) {
+    const int count = std::min(kIntegerPanelWidth, c.columns - p * kIntegerPanelWidth);
+    for (int part = 0; part < c.parts; ++part) {
+      std::vector<std::int8_t> weight(static_cast<std::size_t>(count * c.depth));
+      for (std::int8_t& value : weight)
+        value = static_cast<std::int8_t>(random.uniform_int(2 * kIntegerWeightMax + 1) - kIntegerWeightMax);
+      pack_integer_panel(weight.data(), count, c.depth,
+                         panel + static_cast<std::size_t>(p) * panel_bytes + static_cast<std::size_t>(part) * part_bytes);
+    }
+  }
+  const int width = panels * kIntegerPanelWidth;
+  std::vector<float> scale(static_cast<std::size_t>(width)), bias(scale.size());
+  for (int n = 0; n < width; ++n) {
+    scale[static_cast<std::size_t>(n)] = 1e-4f * static_cast<float>(1 + n % 5);
+    bias[static_cast<std::size_t>(n)] = static_cast<float>(n % 7) - 3;
+  }
+  std::vector<std::int32_t> before(static_cast<std::size_t>(c.rows * width));
+  for (std::int32_t& value : before) value = random.uniform_int(2000) - 1000;
+  std::vector<float> residual(static_cast<std::size_t>(c.rows * c.columns), 0.25f);
+  struct Result {
+    std::vector<std::int32_t> sums;
+    std::vector<float> values;
+    std::vector<std::uint8_t> q;
+  };
+  const auto result_of = [&](void (*multiply)(const IntegerProduct&), int panels_at_once) {
+    Result result{std::vector<std::int32_t>(before.size(), -1), std::vector<float>(residual.size(), -9.0f),
+                  std::vector<std::uint8_t>(residual.size(), 200)};
+    for (int p = 0; p < panels; p += panels_at_once) {
+      const int first = p * kIntegerPanelWidth, own = std::min(panels_at_once, panels - p) * kIntegerPanelWidth;
+      // Sums lie by the panels that are computed together.
+      std::vector<std::int32_t> own_before(static_cast<std::size_t>(c.rows * own)), own_sums(own_before.size());
+      for (int r = 0; r < c.rows; ++r) {
+        for (int n = 0; n < own; ++n)
+          own_before[static_cast<std::size_t>(r * own + n)] = before[static_cast<std::size_t>(r * width + first + n)];
+      }
+      IntegerProduct product;
+      product.a = a.data();
+      product.a_stride = c.depth;
+      product.panel = panel + static_cast<std::size_t>(p) * panel_bytes;
+      product.panel_stride = static_cast<std::ptrdiff_t>(panel_bytes);
+      product.rows = c.rows;
+      product.depth = c.depth;
+      product.parts = c.parts;
+      product.part_stride = c.depth;
+      product.columns = std::min(own, c.columns - first);
+      product.sums_before = own_before.data();
+      product.scale = scale.data() + first;
+      product.bias = bias.data() + first;
+      product.range = {0.03f, 11};
+      product.c_stride = product.q_stride = product.residual_stride = c.columns;
+      if (stage == 0) product.sums = own_sums.data();
+      if (stage == 1) product.residual = residual.data() + first;
+      product.relu = stage == 2;
+      product.c = result.values.data() + first;
+      product.q = result.q.data() + first;
+      multiply(product);
+      for (int r = 0; r < c.rows && stage == 0; ++r) {
+        for (int n = 0; n < own; ++n)
+          result.sums[static_cast<std::size_t>(r * width + first + n)] = own_sums[static_cast<std::size_t>(r * own + n)];
+      }
+    }
+    return result;
+  };
+  const Result tiles = result_of([](const IntegerProduct& product) { Emulated::multiply(product); }, 2);
+  const Result plain = result_of(generic::multiply_integer_panel, 1);
+  EXPECT_EQ(tiles.sums, plain.sums);
+  for (std::size_t i = 0; i < plain.values.size(); ++i) {
+    ASSERT_NEAR(tiles.values[i], plain.values[i], 1e-4) << i;
+    ASSERT_NEAR(tiles.q[i], plain.q[i], 1) << i;  // where a value lies between two numbers
+  }
+}
+
+TEST(TileProduct, BytesEqualTheOtherProducts) {
+  for (const int rows : {1, 16, 31, 32, 50, 64}) {
+    for (const int columns : {16, 20, 32}) {
+      for (int stage = 0; stage < 3; ++stage) {
+        compare_integers({rows, columns, 64, 1}, stage);
+        compare_integers({rows, columns, 192, 3}, stage);
+      }
+    }
+  }
+}
+
+TEST(TileProduct, UnitsThatComputeWrongProductsAreFound) {
+  EXPECT_TRUE(half_tiles_are_right([](const HalfProduct& product) { Emulated::multiply(product); }));
+  EXPECT_TRUE(byte_tiles_are_right([](const IntegerProduct& product) { Emulated::multiply(product); }));
+  EXPECT_FALSE(half_tiles_are_right([](const HalfProduct& product) {
+    HalfProduct shorter = product;
+    shorter.depth -= kTileHalves;
+    Emulated::multiply(shorter);
+  }));
+  EXPECT_FALSE(byte_tiles_are_right([](const IntegerProduct& product) {
+    IntegerProduct other = product;
+    other.panel_stride = 0;
+    Emulated::multiply(other);
+  }));
+}
+
+}  // namespace
+}  // namespace fastermask
