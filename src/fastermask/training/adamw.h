@@ -15,7 +15,8 @@ class AdamW : public Optimizer {
   AdamW(const ParameterStore& parameters, const SolverConfig& solver) : Optimizer(parameters, solver) {}
 
  private:
-  void update(Entry& entry, const at::Tensor& gradient, double rate) override;
+  void update_stretch(const Stretch& stretch) const override;
+  void update_tensor(Entry& entry, const at::Tensor& gradient, double rate) const override;
   std::string first_buffer() const override { return "exp_avg"; }
   std::string second_buffer() const override { return "exp_avg_sq"; }
   void add_group_settings(PickleValue& group) const override;

@@ -1,7 +1,5 @@
 #include "fastermask/training/optimizer.h"
 
-#include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
@@ -10,16 +8,6 @@
 #include "fastermask/training/sgd.h"
 
 namespace fastermask {
-namespace {
-
-// The gradient in the memory order of its parameter, so that one loop can walk both.
-at::Tensor aligned_gradient(const at::Tensor& parameter) {
-  const at::Tensor& gradient = parameter.grad();
-  if (gradient.strides() == parameter.strides()) return gradient;
-  return at::empty_like(parameter).copy_(gradient);
-}
-
-}  // namespace
 
 Optimizer::Optimizer(const ParameterStore& parameters, const SolverConfig& solver) : solver_(solver) {
   for (const StoredParameter& stored : parameters.all()) {
@@ -39,59 +27,6 @@ Optimizer::Optimizer(const ParameterStore& parameters, const SolverConfig& solve
       case ParameterRole::running_statistic: break;
     }
     entries_.push_back(std::move(entry));
-  }
-}
-
-void Optimizer::zero_grad() {
-  for (Entry& entry : entries_) entry.parameter.mutable_grad().reset();
-}
-
-void Optimizer::scale_gradients(double factor) {
-  if (factor == 1) return;
-  for (Entry& entry : entries_) {
-    if (entry.parameter.grad().defined()) entry.parameter.mutable_grad().mul_(factor);
-  }
-}
-
-std::string Optimizer::non_finite_gradient() const {
-  for (const Entry& entry : entries_) {
-    const at::Tensor& gradient = entry.parameter.grad();
-    // A sum is finite only when every term is (or the sum itself overflows, which is as bad): one pass, no copy.
-    if (gradient.defined() && !std::isfinite(gradient.sum().item<double>())) return entry.name;
-  }
-  return "";
-}
-
-void Optimizer::clip_gradients() {
-  const ClipGradientsConfig& clip = solver_.clip_gradients;
-  if (!clip.enabled) return;
-  const auto scale_to = [&clip](double norm) { return std::min(1.0, clip.clip_value / (norm + 1e-6)); };
-  double total = 0;
-  const bool largest = std::isinf(clip.norm_type);
-  for (Entry& entry : entries_) {
-    at::Tensor& gradient = entry.parameter.mutable_grad();
-    if (!gradient.defined()) continue;
-    if (clip.clip_type == "value") {
-      gradient.clamp_(-clip.clip_value, clip.clip_value);
-      continue;
-    }
-    const double norm = gradient.norm(clip.norm_type).item<double>();
-    if (clip.clip_type == "norm") gradient.mul_(scale_to(norm));
-    total = largest ? std::max(total, norm) : total + std::pow(norm, clip.norm_type);
-  }
-  if (clip.clip_type != "full_model") return;
-  scale_gradients(scale_to(largest ? total : std::pow(total, 1.0 / clip.norm_type)));
-}
-
-void Optimizer::step(double learning_rate) {
-  const at::NoGradGuard no_grad;
-  clip_gradients();
-  ++steps_;
-  for (Entry& entry : entries_) {
-    if (!entry.parameter.grad().defined()) continue;
-    if (!entry.first.defined()) entry.first = at::zeros_like(entry.parameter);
-    if (!entry.second.defined() && !second_buffer().empty()) entry.second = at::zeros_like(entry.parameter);
-    update(entry, aligned_gradient(entry.parameter), learning_rate * entry.rate_factor);
   }
 }
 

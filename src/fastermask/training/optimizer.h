@@ -2,6 +2,7 @@
 // PyTorch's form. detectron2 solver/build.py.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,14 +19,15 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // One step at this learning rate with the gradients there are; parameters without a gradient stay as they are. Clips
-  // gradients first, as SOLVER.CLIP_GRADIENTS says.
+  // One step at this learning rate with the gradients there are, clipped as SOLVER.CLIP_GRADIENTS says; parameters without
+  // a gradient stay as they are. On CPUs one pass over all parameters, shared by all threads, which reads each gradient
+  // once (clipping by norms reads it once before), and the same bits for every thread count.
   void step(double learning_rate);
 
   // Drops all gradients.
   void zero_grad();
 
-  // Multiplies all gradients by `factor`.
+  // Makes the next step() multiply all gradients by `factor`; the gradients themselves stay as they are.
   void scale_gradients(double factor);
 
   // The name of the first parameter whose gradient is not finite everywhere; "" when all are.
@@ -53,9 +55,27 @@ class Optimizer {
   // WEIGHT_DECAY_NORM, biases BIAS_LR_FACTOR and WEIGHT_DECAY_BIAS, the rest WEIGHT_DECAY.
   Optimizer(const ParameterStore& parameters, const SolverConfig& solver);
 
-  // One step of one parameter. `gradient` lies in memory as the parameter does; `rate` has the parameter's factor in
-  // it.
-  virtual void update(Entry& entry, const at::Tensor& gradient, double rate) = 0;
+  // Some neighbouring numbers of a parameter, of its gradient and of its state.
+  struct Stretch {
+    float* value = nullptr;
+    float* first = nullptr;
+    float* second = nullptr;  // null where the optimiser has no such buffer
+    const float* gradient = nullptr;
+    std::int64_t count = 0;
+    double rate = 0;  // with the parameter's factor in it
+    double weight_decay = 0;
+    float factor = 1;  // that the gradient is multiplied with, before
+    float limit = 0;   // its size is cut to this; may be infinite
+
+    float gradient_at(std::int64_t i) const { return std::min(std::max(factor * gradient[i], -limit), limit); }
+  };
+
+  // One step of a stretch, on CPUs. Called by several threads at once.
+  virtual void update_stretch(const Stretch& stretch) const = 0;
+
+  // One step of one parameter on another device. `gradient` lies in memory as the parameter does, scaled and clipped;
+  // `rate` has the parameter's factor in it.
+  virtual void update_tensor(Entry& entry, const at::Tensor& gradient, double rate) const = 0;
 
   // The names under which PyTorch's optimiser keeps Entry::first and Entry::second ("" when there is no such buffer).
   virtual std::string first_buffer() const = 0;
@@ -69,9 +89,13 @@ class Optimizer {
   std::int64_t steps_ = 0;  // done so far; stored as every parameter's "step" by optimisers that need it
 
  private:
-  void clip_gradients();
+  // Factors that clip gradients by norm, one an entry; 1 where clipping is off or by value.
+  std::vector<double> clip_factors() const;
+  std::vector<double> gradient_norms(double norm_type) const;  // one an entry; 0 without a gradient
+  double value_limit() const;
 
   std::vector<Entry> entries_;
+  double factor_ = 1;  // of gradients, in the next step
   SolverConfig solver_;
 };
 

@@ -14,7 +14,8 @@ class Sgd : public Optimizer {
   Sgd(const ParameterStore& parameters, const SolverConfig& solver) : Optimizer(parameters, solver) {}
 
  private:
-  void update(Entry& entry, const at::Tensor& gradient, double rate) override;
+  void update_stretch(const Stretch& stretch) const override;
+  void update_tensor(Entry& entry, const at::Tensor& gradient, double rate) const override;
   std::string first_buffer() const override { return "momentum_buffer"; }
   void add_group_settings(PickleValue& group) const override;
 };

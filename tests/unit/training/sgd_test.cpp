@@ -7,7 +7,9 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <vector>
 
+#include "fastermask/base/parallel.h"
 #include "unit/training/tiny_network.h"
 
 namespace fastermask {
@@ -147,6 +149,79 @@ TEST(Sgd, ItsStateContinuesWhereItWasSaved) {
   set_gradient(store, "conv.weight", 1);
   fresh.step(1);
   EXPECT_NEAR(value_of(store, "conv.weight"), -(0.9 * 2 + 1), 1e-6);
+}
+
+// A layer of 50 000 numbers, which are cut into pieces, beside small ones.
+Network wide_network() {
+  GraphBuilder builder("dense", 250);
+  builder.output("y", builder.convolution("wide", builder.input(), {200, 1}));
+  return network_of(std::move(builder));
+}
+
+// What a step makes of "wide.weight", whose gradient is 1e-3 times its number in memory order, scaled and in two threads
+// or one.
+std::vector<float> after_wide_step(const SolverConfig& solver, double factor) {
+  const ParameterStore store(wide_network(), 1);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(store, solver);
+  set_value(store, "wide.weight", 1);
+  at::Tensor weight = parameter_of(store, "wide.weight");
+  weight.mutable_grad() = (at::arange(weight.numel(), at::kFloat) * 1e-3).reshape(weight.sizes());
+  optimizer->scale_gradients(factor);
+  optimizer->step(0.5);
+  const at::Tensor dense = weight.detach().contiguous();
+  return {dense.data_ptr<float>(), dense.data_ptr<float>() + dense.numel()};
+}
+
+TEST(Optimizer, EveryNumberOfALargeTensorMovesByItsScaledGradient) {
+  for (const char* clip_type : {"", "value", "norm", "full_model"}) {
+    SolverConfig solver = plain_solver();
+    solver.clip_gradients.enabled = *clip_type != 0;
+    solver.clip_gradients.clip_type = clip_type;
+    solver.clip_gradients.clip_value = 3;
+    const std::vector<float> moved = after_wide_step(solver, 0.25);
+    ASSERT_EQ(moved.size(), 50000u);
+    double squares = 0;
+    for (std::size_t i = 0; i < moved.size(); ++i) squares += std::pow(0.25e-3 * static_cast<double>(i), 2);
+    const bool by_norm = solver.clip_gradients.enabled && solver.clip_gradients.clip_type != "value";
+    const double shrink = by_norm ? 3 / std::sqrt(squares) : 1;
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+      double gradient = 0.25e-3 * static_cast<double>(i) * shrink;
+      if (solver.clip_gradients.clip_type == "value") gradient = std::min(gradient, 3.0);
+      ASSERT_NEAR(moved[i], 1 - 0.5 * gradient, 1e-5) << clip_type << ' ' << i;
+    }
+    const SerialScope serial;
+    EXPECT_EQ(after_wide_step(solver, 0.25), moved);
+  }
+}
+
+TEST(Optimizer, AScaleHoldsForOneStep) {
+  const ParameterStore store(scalar_network(), 1);
+  Sgd optimizer(store, plain_solver());
+  set_value(store, "conv.weight", 1);
+  set_gradient(store, "conv.weight", 8);
+  optimizer.scale_gradients(0.25);
+  optimizer.step(1);
+  EXPECT_NEAR(value_of(store, "conv.weight"), 1 - 2, 1e-6);
+  optimizer.step(1);
+  EXPECT_NEAR(value_of(store, "conv.weight"), -1 - (0.9 * 2 + 8), 1e-5);
+  optimizer.scale_gradients(0.25);
+  optimizer.zero_grad();  // forgets it
+  set_gradient(store, "conv.weight", 8);
+  optimizer.step(1);
+  EXPECT_NEAR(value_of(store, "conv.weight"), -10.8 - (0.9 * 9.8 + 8), 1e-4);
+}
+
+TEST(Optimizer, TheFirstGradientThatIsNotFiniteIsNamed) {
+  const ParameterStore store(wide_network(), 1);
+  const Sgd optimizer(store, plain_solver());
+  EXPECT_EQ(optimizer.non_finite_gradient(), "");
+  set_gradient(store, "wide.weight", 3e38f);  // finite, though no sum of them is
+  EXPECT_EQ(optimizer.non_finite_gradient(), "");
+  for (const float value : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+    parameter_of(store, "wide.weight").grad().reshape({-1})[40001] = value;
+    EXPECT_EQ(optimizer.non_finite_gradient(), "wide.weight");
+  }
 }
 
 // A state with one group of one parameter, as a checkpoint holds it.
