@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <mutex>
-#include <utility>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/parallel.h"
@@ -18,8 +17,7 @@ namespace {
 
 // Rows that are packed together: what they and the gradient's beside them take, the second-level cache holds.
 constexpr std::int64_t kRowsOfPanel = 512;
-// The same of float16 numbers: their blocks stay in the second-level cache, and few features take many rows.
-constexpr std::int64_t kHalvesOfRows = 1 << 21, kLeastHalfRows = 1024, kMostHalfRows = 8192;
+constexpr std::int64_t kHalfRowsOfPanel = 1024;
 constexpr std::int64_t kRowsTogether = 16;  // of a thread's at least
 
 // Columns [first, first + width) of `count` rows as panels, [panel][row][kPanelWidth]; zeros where there is no column.
@@ -34,79 +32,59 @@ void pack_columns(const float* rows, std::int64_t count, int row_length, int fir
   }
 }
 
-constexpr int kHighBlock = 16;  // of the gradient's features that are multiplied together
-constexpr int kWideBlock = kFp16GradientColumns;  // of the input's
-
-// Rows begin .. end of `count` rows' features, as blocks of kBlock of them, [block][row][kBlock]; what lies beyond the
-// last feature is zeros.
-template <int kBlock>
-void pack_halves(const Fp16GradientOps& ops, const float* rows, std::int64_t begin, std::int64_t end,
-                 std::int64_t count, int features, float power, Fp16* packed) {
-  for (int first = 0; first < features; first += kBlock) {
-    const int columns = std::min(kBlock, features - first);
-    Fp16* out = packed + (first / kBlock * count + begin) * kBlock;
-    for (std::int64_t m = begin; m < end; ++m, out += kBlock) {
-      ops.narrow(rows + m * features + first, columns, power, out);
-      std::fill(out + columns, out + kBlock, Fp16{});
-    }
-  }
-}
-
-// The largest sizes of some rows of both factors.
-std::pair<float, float> largest_of(const Fp16GradientOps& ops, const LinearGradientCall& call, const float* input,
-                                   const float* gradient, std::int64_t count) {
-  std::mutex mutex;
-  float in = 0, out = 0;
-  parallel_for(0, count, kRowsTogether, [&](std::int64_t begin, std::int64_t end) {
-    const float own_in = ops.largest(input + begin * call.in_features, (end - begin) * call.in_features);
-    const float own_out = ops.largest(gradient + begin * call.out_features, (end - begin) * call.out_features);
-    const std::lock_guard<std::mutex> lock(mutex);
-    in = std::max(in, own_in);
-    out = std::max(out, own_out);
-  });
-  return {in, out};
-}
-
-// Some rows at a time: their numbers as float16, then all products of them.
+// Float16 numbers of some rows at a time: the gradient's as they lie, the input's as columns of panels,
+// [32 columns][row][32], zeros where there is no column; then all products of these rows.
 void half_gradient(const LinearGradientCall& call) {
+  constexpr int kWide = kFp16GradientColumns;
   const Fp16GradientOps ops = fp16_gradient_ops();
-  const std::int64_t deepest =
-      std::min(std::clamp(kHalvesOfRows / (call.in_features + call.out_features), kLeastHalfRows, kMostHalfRows),
-               std::max<std::int64_t>(call.rows, 1));
-  const std::int64_t wide_blocks = (call.in_features + kWideBlock - 1) / kWideBlock;
-  const std::int64_t high_blocks = (call.out_features + kHighBlock - 1) / kHighBlock;
-  const std::int64_t right_size = deepest * wide_blocks * kWideBlock;
-  AlignedFloats memory(static_cast<std::size_t>((right_size + deepest * high_blocks * kHighBlock) / 2));
-  auto* const right = reinterpret_cast<Fp16*>(memory.data());
-  Fp16* const left = right + right_size;
+  const std::int64_t deepest = std::min(kHalfRowsOfPanel, std::max<std::int64_t>(call.rows, 1));
+  const std::int64_t units = (call.in_features + kWide - 1) / kWide;
+  const std::size_t left_floats = static_cast<std::size_t>((deepest * call.out_features + 31) / 32 * 16);
+  AlignedFloats memory(left_floats + static_cast<std::size_t>(deepest * units * kWide / 2));
+  auto* const left = reinterpret_cast<Fp16*>(memory.data());
+  auto* const right = reinterpret_cast<Fp16*>(memory.data() + left_floats);
   std::int64_t first = 0;
   do {  // once without rows: for zeros
     const std::int64_t count = std::min(deepest, call.rows - first);
     const float* const input = call.input + first * call.in_features;
     const float* const gradient = call.output_gradient + first * call.out_features;
-    const auto [input_size, gradient_size] = largest_of(ops, call, input, gradient, count);
+    std::mutex mutex;
+    float input_size = 0, gradient_size = 0;
+    parallel_for(0, count, kRowsTogether, [&](std::int64_t begin, std::int64_t end) {
+      const float in = ops.largest(input + begin * call.in_features, (end - begin) * call.in_features);
+      const float out = ops.largest(gradient + begin * call.out_features, (end - begin) * call.out_features);
+      const std::lock_guard<std::mutex> lock(mutex);
+      input_size = std::max(input_size, in);
+      gradient_size = std::max(gradient_size, out);
+    });
     const float input_power = fp16_power_for(input_size, kFp16RightExponent);
     const float gradient_power = fp16_power_for(gradient_size, kFp16LeftExponent);
     parallel_for(0, count, kRowsTogether, [&](std::int64_t begin, std::int64_t end) {
-      pack_halves<kWideBlock>(ops, input, begin, end, count, call.in_features, input_power, right);
-      pack_halves<kHighBlock>(ops, gradient, begin, end, count, call.out_features, gradient_power, left);
+      ops.narrow(gradient + begin * call.out_features, (end - begin) * call.out_features, gradient_power,
+                 left + begin * call.out_features);
+      for (std::int64_t m = begin; m < end; ++m) {
+        for (std::int64_t unit = 0; unit < units; ++unit) {
+          const std::int64_t columns = std::min<std::int64_t>(kWide, call.in_features - unit * kWide);
+          Fp16* const packed = right + (unit * count + m) * kWide;
+          ops.narrow(input + m * call.in_features + unit * kWide, columns, input_power, packed);
+          std::fill(packed + columns, packed + kWide, Fp16{});
+        }
+      }
     });
-    parallel_for(0, wide_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, units, 1, [&](std::int64_t begin, std::int64_t end) {
       Fp16DepthProduct product;
-      product.left_stride = kHighBlock;
+      product.left = left;
+      product.left_stride = call.out_features;
+      product.rows = call.out_features;
       product.depth = static_cast<int>(count);
       product.scale = 1 / input_power / gradient_power;
       product.c_stride = call.in_features;
       product.accumulate = first > 0;
-      for (std::int64_t wide = begin; wide < end; ++wide) {
-        product.right = right + wide * count * kWideBlock;
-        product.columns = static_cast<int>(std::min<std::int64_t>(kWideBlock, call.in_features - wide * kWideBlock));
-        for (std::int64_t high = 0; high < high_blocks; ++high) {
-          product.left = left + high * count * kHighBlock;
-          product.rows = static_cast<int>(std::min<std::int64_t>(kHighBlock, call.out_features - high * kHighBlock));
-          product.c = call.weight_gradient + high * kHighBlock * call.in_features + wide * kWideBlock;
-          ops.multiply(product);
-        }
+      for (std::int64_t unit = begin; unit < end; ++unit) {
+        product.right = right + unit * count * kWide;
+        product.columns = static_cast<int>(std::min<std::int64_t>(kWide, call.in_features - unit * kWide));
+        product.c = call.weight_gradient + unit * kWide;
+        ops.multiply(product);
       }
     });
     first += count;

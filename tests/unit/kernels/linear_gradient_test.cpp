@@ -70,7 +70,7 @@ TEST(LinearWeightGradient, RefusesImpossibleSizes) {
 
 TEST(LinearWeightGradient, In16BitsStaysWithinItsRounding) {
   for (const LinearSizes& sizes : std::vector<LinearSizes>{
-           {1, 1, 1}, {5, 16, 8}, {130, 20, 81}, {512, 64, 24}, {2500, 50, 37}, {9000, 33, 17}, {0, 9, 5}}) {
+           {1, 1, 1}, {5, 16, 8}, {130, 20, 81}, {512, 64, 24}, {2500, 50, 37}, {0, 9, 5}}) {
     const auto in = static_cast<std::size_t>(sizes.in), out = static_cast<std::size_t>(sizes.out);
     const auto rows = static_cast<std::size_t>(sizes.rows);
     for (const float size : {1e-15f, 1.0f, 1e12f}) {
