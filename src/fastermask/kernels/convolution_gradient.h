@@ -16,9 +16,6 @@ struct WeightGradientCall {
   int in_channels = 1;
   int out_channels = 1;
   float* weight_gradient = nullptr;  // [K, C, 3, 3], overwritten
-  // Rounds both factors to float16 in Winograd's domain where that is faster (fp16_gradients_pay()) and K is a multiple
-  // of 32; sums of up to kFp16GradientDepth products are rounded, too.
-  bool in_16_bits = false;
 };
 
 // Of a 3x3 convolution of stride 1, padding 1: weight_gradient[k][c][ky][kx] is the sum over pixels of

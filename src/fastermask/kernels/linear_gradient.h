@@ -15,11 +15,9 @@ struct LinearGradientCall {
   int in_features = 1;                     // C
   int out_features = 1;                    // K
   float* weight_gradient = nullptr;        // [K, C], overwritten
-  bool in_16_bits = false;                 // as in WeightGradientCall (convolution_gradient.h), for any K
 };
 
-// weight_gradient[k][c] is the sum over rows of output_gradient[m][k] * input[m][c], in float32 or as in_16_bits says. Zeros without
-// rows.
+// weight_gradient[k][c] is the sum over rows of output_gradient[m][k] * input[m][c], in float32. Zeros without rows.
 // Parallel; equal results for every thread count. Throws Error on sizes below 1.
 void linear_weight_gradient(const LinearGradientCall& call, Isa isa = best_isa());
 

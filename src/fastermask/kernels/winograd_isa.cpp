@@ -9,10 +9,20 @@ void winograd_input(const float* const* pixels, int channels, const WinogradValu
 
 void winograd_gradient(const float* const* pixels, int channels, const WinogradValues& values) {
   for (int c = 0; c < channels; c += kLanes) {
+    Floats half[24];  // [column of the pixels][row]
+    for (int x = 0; x < 4; ++x) {
+      Floats column[4];
+#pragma GCC unroll 4
+      for (int y = 0; y < 4; ++y) column[y] = load(pixels[y * 4 + x] + c);
+      transform_gradient(column, 1, half + x * 6);
+    }
     float* const data = channel_of(values, c);
-    transform_tile(pixels, c, [&](int matrix, const Floats& value) {
-      store(data + matrix * values.matrix_stride, value);
-    });
+    for (int y = 0; y < 6; ++y) {
+      Floats row[6];
+      transform_gradient(half + y, 6, row);
+#pragma GCC unroll 6
+      for (int x = 0; x < 6; ++x) store(data + (y * 6 + x) * values.matrix_stride, row[x]);
+    }
   }
 }
 

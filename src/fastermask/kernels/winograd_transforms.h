@@ -94,23 +94,5 @@ void transform_window(const float* const* pixels, int channels, const WinogradVa
   }
 }
 
-// winograd_gradient() of the vector of channels from `c` on; `put` stores the value of a matrix.
-template <class Put>
-void transform_tile(const float* const* pixels, int c, Put put) {
-  Floats half[24];  // [column of the pixels][row]
-  for (int x = 0; x < 4; ++x) {
-    Floats column[4];
-#pragma GCC unroll 4
-    for (int y = 0; y < 4; ++y) column[y] = load(pixels[y * 4 + x] + c);
-    transform_gradient(column, 1, half + x * 6);
-  }
-  for (int y = 0; y < 6; ++y) {
-    Floats row[6];
-    transform_gradient(half + y, 6, row);
-#pragma GCC unroll 6
-    for (int x = 0; x < 6; ++x) put(y * 6 + x, row[x]);
-  }
-}
-
 }  // namespace
 }  // namespace fastermask::FASTERMASK_ISA

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "fastermask/base/parallel.h"
@@ -98,55 +97,6 @@ TEST(ConvolutionWeightGradient, EqualsTheDefinitionOnEveryInstructionSet) {
     convolution_weight_gradient(call);
     EXPECT_EQ(result, with_all) << "the number of threads changes nothing";
   }
-}
-
-// Of the numbers' deviation from zero.
-double relative_error(const std::vector<float>& got, const std::vector<double>& expected) {
-  double error = 0, sum = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    error += std::pow(static_cast<double>(got[i]) - expected[i], 2);
-    sum += std::pow(expected[i], 2);
-  }
-  return std::sqrt(error / sum);
-}
-
-// `size` of the gradient's numbers; in a twentieth of the pixels they are a thousand times as large.
-void compare_in_16_bits(const GradientCase& sizes, float size) {
-  Random random(3, RandomPurpose::test);
-  const auto pixels = static_cast<std::size_t>(sizes.batch * sizes.height * sizes.width);
-  const std::vector<float> input = random_values(pixels * static_cast<std::size_t>(sizes.in), random);
-  std::vector<float> gradient = random_values(pixels * static_cast<std::size_t>(sizes.out), random);
-  for (std::size_t i = 0; i < gradient.size(); ++i)
-    gradient[i] *= i / static_cast<std::size_t>(sizes.out) % 20 == 7 ? 1000 * size : size;
-  std::vector<float> result(static_cast<std::size_t>(sizes.in * sizes.out * 9), -7);
-  WeightGradientCall call{input.data(), gradient.data(), sizes.batch, sizes.height,
-                          sizes.width,  sizes.in,        sizes.out,   result.data(), true};
-  convolution_weight_gradient(call);
-  EXPECT_LT(relative_error(result, plain_gradient(call)), 0.01) << sizes.height << " lines, numbers of " << size;
-  const std::vector<float> with_all = result;
-  const SerialScope serial;
-  convolution_weight_gradient(call);
-  EXPECT_EQ(result, with_all);
-}
-
-TEST(ConvolutionWeightGradient, In16BitsStaysWithinItsRounding) {
-  for (const float size : {1e-12f, 1.0f, 1e10f}) {
-    compare_in_16_bits({1, 1, 1, 16, 32}, size);
-    compare_in_16_bits({2, 60, 90, 32, 64}, size);
-    compare_in_16_bits({2, 9, 13, 48, 32}, size);
-    compare_in_16_bits({1, 20, 20, 16, 48}, size);  // channels that units for 16 bits do not take
-  }
-}
-
-TEST(ConvolutionWeightGradient, In16BitsZerosAndInfinitiesStayWhatTheyAre) {
-  constexpr std::size_t kPixels = 12 * 12;
-  std::vector<float> input(kPixels * 16, 0.5f), gradient(kPixels * 32, 0.0f), result(16 * 32 * 9, -7.0f);
-  WeightGradientCall call{input.data(), gradient.data(), 1, 12, 12, 16, 32, result.data(), true};
-  convolution_weight_gradient(call);
-  EXPECT_EQ(result, std::vector<float>(result.size(), 0.0f));
-  gradient[40 * 32 + 3] = std::numeric_limits<float>::infinity();
-  convolution_weight_gradient(call);
-  EXPECT_FALSE(std::isfinite(result[(3 * 16 + 5) * 9 + 4]));  // so that the step is found and skipped
 }
 
 }  // namespace

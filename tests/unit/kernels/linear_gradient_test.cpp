@@ -68,38 +68,5 @@ TEST(LinearWeightGradient, RefusesImpossibleSizes) {
   EXPECT_THROW(linear_weight_gradient(gradient_call({1, 0, 4}, values, values, values)), Error);
 }
 
-TEST(LinearWeightGradient, In16BitsStaysWithinItsRounding) {
-  for (const LinearSizes& sizes : std::vector<LinearSizes>{
-           {1, 1, 1}, {5, 16, 8}, {130, 20, 81}, {512, 64, 24}, {2500, 50, 37}, {0, 9, 5}}) {
-    const auto in = static_cast<std::size_t>(sizes.in), out = static_cast<std::size_t>(sizes.out);
-    const auto rows = static_cast<std::size_t>(sizes.rows);
-    for (const float size : {1e-15f, 1.0f, 1e12f}) {
-      const auto input = test_values(rows * in, 1);
-      auto gradient = test_values(rows * out, 2);
-      for (float& value : gradient) value *= size;
-      std::vector<float> result(in * out + 1, -7.0f);
-      LinearGradientCall call = gradient_call(sizes, input, gradient, result);
-      call.in_16_bits = true;
-      linear_weight_gradient(call);
-      double error = 0, sum = 1e-60;
-      for (std::size_t k = 0; k < out; ++k) {
-        for (std::size_t c = 0; c < in; ++c) {
-          double expected = 0;
-          for (std::size_t m = 0; m < rows; ++m)
-            expected += static_cast<double>(gradient[m * out + k]) * static_cast<double>(input[m * in + c]);
-          error += std::pow(static_cast<double>(result[k * in + c]) - expected, 2);
-          sum += expected * expected;
-        }
-      }
-      EXPECT_LT(std::sqrt(error / sum), 3e-3) << sizes.rows << " rows, numbers of " << size;
-      EXPECT_EQ(result.back(), -7.0f);
-      const std::vector<float> with_all = result;
-      const SerialScope serial;
-      linear_weight_gradient(call);
-      EXPECT_EQ(result, with_all);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace fastermask
