@@ -53,6 +53,7 @@ class ConvolutionWeight {
       : geometry_(geometry_of(layer)), weight_(weight.detach()), numbers_(numbers) {}
 
   const ConvolutionGeometry& geometry() const { return geometry_; }
+  ProductNumbers numbers() const { return numbers_; }
 
   // `bias` is the same in every call.
   const PackedConvolution& forward(const at::Tensor& bias) {
@@ -107,9 +108,10 @@ at::Tensor input_gradient(ConvolutionWeight& weight, const at::Tensor& gradient,
   return all;
 }
 
-at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor& pixels, const at::Tensor& gradient) {
+at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor& pixels, const at::Tensor& gradient,
+                           ProductNumbers numbers) {
   if (is_pointwise(geometry)) {
-    return rows_weight_gradient(pixel_rows(pixels, geometry.stride), pixel_rows(gradient, 1))
+    return rows_weight_gradient(pixel_rows(pixels, geometry.stride), pixel_rows(gradient, 1), numbers)
         .view({geometry.out_channels, geometry.in_channels, 1, 1});
   }
   at::Tensor result = at::empty({geometry.out_channels, geometry.in_channels, 3, 3}, pixels.options());
@@ -122,6 +124,7 @@ at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor
   call.in_channels = geometry.in_channels;
   call.out_channels = geometry.out_channels;
   call.weight_gradient = result.data_ptr<float>();
+  call.in_fp16 = numbers == ProductNumbers::halves;
   convolution_weight_gradient(call);
   return result;
 }
@@ -156,7 +159,7 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
       input_left = false;
     }
     if (weight_left && (is_pointwise(geometry) || has_tile_gradient(geometry))) {
-      to_weight = weight_gradient(geometry, saved[0], gradient);
+      to_weight = weight_gradient(geometry, saved[0], gradient, weight.numbers());
       weight_left = false;
     }
     if (input_left || weight_left) {

@@ -32,7 +32,7 @@ class OwnLinear : public torch::autograd::Function<OwnLinear> {
       back.transposed = true;  // its weight is [in, out], as it lies there
       to_input = multiply_rows(pack_weight(back, weight, {}, kind), gradient);
     }
-    if (context->needs_input_grad(1)) to_weight = rows_weight_gradient(input, gradient);
+    if (context->needs_input_grad(1)) to_weight = rows_weight_gradient(input, gradient, kind);
     if (context->needs_input_grad(2)) to_bias = gradient.sum(0);
     return {to_input, to_weight, to_bias, at::Tensor()};
   }

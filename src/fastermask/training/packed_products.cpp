@@ -66,7 +66,7 @@ at::Tensor multiply_rows(const PackedConvolution& convolution, const at::Tensor&
   return result;
 }
 
-at::Tensor rows_weight_gradient(const at::Tensor& rows, const at::Tensor& gradient) {
+at::Tensor rows_weight_gradient(const at::Tensor& rows, const at::Tensor& gradient, ProductNumbers numbers) {
   const at::Tensor input = rows.contiguous(), output_gradient = gradient.contiguous();
   at::Tensor result = at::empty({gradient.size(1), rows.size(1)}, input.options());
   LinearGradientCall call;
@@ -76,6 +76,7 @@ at::Tensor rows_weight_gradient(const at::Tensor& rows, const at::Tensor& gradie
   call.in_features = static_cast<int>(rows.size(1));
   call.out_features = static_cast<int>(gradient.size(1));
   call.weight_gradient = result.data_ptr<float>();
+  call.in_fp16 = numbers == ProductNumbers::halves;
   linear_weight_gradient(call);
   return result;
 }

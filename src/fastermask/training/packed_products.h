@@ -28,6 +28,6 @@ at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& in
 at::Tensor multiply_rows(const PackedConvolution& convolution, const at::Tensor& rows);
 
 // The gradient of a linear layer's weight, [K, C], from its input, [M, C], and its output's gradient, [M, K].
-at::Tensor rows_weight_gradient(const at::Tensor& rows, const at::Tensor& gradient);
+at::Tensor rows_weight_gradient(const at::Tensor& rows, const at::Tensor& gradient, ProductNumbers numbers);
 
 }  // namespace fastermask
