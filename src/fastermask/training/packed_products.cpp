@@ -28,7 +28,7 @@ PackedConvolution pack_weight(const ConvolutionGeometry& geometry, const at::Ten
   const float* const bias_values = bias.defined() ? shift.data_ptr<float>() : nullptr;
   const bool halves = numbers == ProductNumbers::halves && halves_fit(geometry);
   const ConvolutionMethod method = faster_method(geometry, halves);
-  return halves ? PackedConvolution::in_bf16(geometry, values.data_ptr<float>(), bias_values, method)
+  return halves ? PackedConvolution::in_halves(geometry, values.data_ptr<float>(), bias_values, method)
                 : PackedConvolution(geometry, values.data_ptr<float>(), bias_values, method);
 }
 
