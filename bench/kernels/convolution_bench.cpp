@@ -7,7 +7,9 @@
 
 #include "fastermask/base/random.h"
 #include "fastermask/kernels/convolution.h"
+#include "fastermask/kernels/convolution_gradient.h"
 #include "fastermask/kernels/integer_convolution.h"
+#include "fastermask/kernels/linear_gradient.h"
 
 namespace fastermask {
 namespace {
@@ -107,6 +109,27 @@ void bench_integers(benchmark::State& state, const Shape& shape, bool floats) {
   count_operations(state, arrays);
 }
 
+// The gradient of the weight, as in training.
+void bench_gradient(benchmark::State& state, const Shape& shape, bool in_fp16) {
+  const ConvolutionGeometry& g = shape.geometry;
+  Arrays arrays(shape);
+  AlignedFloats result(arrays.weight.size());
+  LinearGradientCall rows;
+  WeightGradientCall tiles;
+  rows.input = tiles.input = arrays.input.data();
+  rows.output_gradient = tiles.output_gradient = arrays.output.data();
+  rows.rows = static_cast<std::int64_t>(arrays.pixels);
+  rows.in_features = tiles.in_channels = g.in_channels;
+  rows.out_features = tiles.out_channels = g.out_channels;
+  tiles.batch = shape.batch;
+  tiles.height = shape.height;
+  tiles.width = shape.width;
+  rows.weight_gradient = tiles.weight_gradient = result.data();
+  rows.in_fp16 = tiles.in_fp16 = in_fp16;
+  for (auto _ : state) g.kernel == 1 ? linear_weight_gradient(rows) : convolution_weight_gradient(tiles);
+  count_operations(state, arrays);
+}
+
 const int kRegistered = [] {
   for (const Shape& shape : kShapes) {
     const auto add = [&](const char* way, auto body) {
@@ -114,6 +137,10 @@ const int kRegistered = [] {
           ->Unit(benchmark::kMillisecond)
           ->UseRealTime();
     };
+    if (PackedConvolution::winograd_fits(shape.geometry) || shape.geometry.kernel == 1) {
+      add("gradient-f32", [=](auto& state) { bench_gradient(state, shape, false); });
+      add("gradient-fp16", [=](auto& state) { bench_gradient(state, shape, true); });
+    }
     for (const bool halves : {false, true}) {
       const auto way = [&](const char* f32, const char* bf16) { return halves ? bf16 : f32; };
       add(way("f32", "bf16"), [=](auto& state) { bench_floats(state, shape, ConvolutionMethod::direct, halves); });

@@ -14,6 +14,7 @@
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/aligned_floats.h"
 #include "fastermask/kernels/convolution_blocks.h"
+#include "fastermask/kernels/fp16_gradient.h"
 #include "fastermask/kernels/winograd_kernel.h"
 #include "fastermask/kernels/winograd_tile.h"
 
@@ -173,6 +174,11 @@ void convolution_weight_gradient(const WeightGradientCall& call, Isa isa) {
                        call.out_channels % kWinogradChannels == 0,
                    "convolution: impossible sizes: {} images of {} x {}, {} to {} channels", call.batch, call.height,
                    call.width, call.in_channels, call.out_channels);
+  if (const Fp16GradientOps halves = fp16_gradient_ops();
+      call.in_fp16 && isa == Isa::avx512 && halves.multiply != nullptr) {
+    convolution_weight_gradient_fp16(call, halves);
+    return;
+  }
   WeightGradient(call, isa).run();
 }
 

@@ -16,6 +16,8 @@ struct WeightGradientCall {
   int in_channels = 1;
   int out_channels = 1;
   float* weight_gradient = nullptr;  // [K, C, 3, 3], overwritten
+  // Both rounded to float16 on their tiles (fp16_gradient.h) where the processor has units for that, summed in float32.
+  bool in_fp16 = false;
 };
 
 // Of a 3x3 convolution of stride 1, padding 1: weight_gradient[k][c][ky][kx] is the sum over pixels of

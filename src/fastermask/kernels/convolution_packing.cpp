@@ -82,17 +82,26 @@ bool PackedConvolution::residual_in_place() const {
   return method_ == ConvolutionMethod::winograd || (geometry_.kernel == 1 && geometry_.in_channels <= kMaxDepth);
 }
 
-PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
-                                     ConvolutionMethod method, Isa isa)
+PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, Isa isa)
     : geometry_(geometry), method_(method), isa_(isa), ops_(panel_ops(isa)) {
   lay_out();
-  const int group_out = geometry.out_channels / geometry.groups;
+}
+
+void PackedConvolution::pack_bias(const float* bias) {
+  const int group_out = geometry_.out_channels / geometry_.groups;
   const int group_padded = panels_of(group_out) * kPanelWidth;
   AlignedFloats packed_bias(bias_floats_);
   std::fill_n(packed_bias.data(), packed_bias.size(), 0.0f);
-  for (int k = 0; bias != nullptr && k < geometry.out_channels; ++k) {
+  for (int k = 0; bias != nullptr && k < geometry_.out_channels; ++k) {
     packed_bias.data()[k / group_out * group_padded + k % group_out] = bias[k];
   }
+  bias_ = share(std::move(packed_bias));
+}
+
+PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
+                                     ConvolutionMethod method, Isa isa)
+    : PackedConvolution(geometry, method, isa) {
+  pack_bias(bias);
   AlignedFloats packed(weight_floats_);
   if (method == ConvolutionMethod::winograd) {
     pack_winograd(weight, packed.data());
@@ -101,7 +110,6 @@ PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, const 
   } else {
     pack_direct(weight, packed.data());
   }
-  bias_ = share(std::move(packed_bias));
   weights_ = share(std::move(packed));
 }
 
@@ -167,7 +175,10 @@ SharedHalves PackedConvolution::rounded_halves() const {
 }
 
 SharedHalves PackedConvolution::packed_halves() const {
-  if (arithmetic_ != HalfArithmetic::float32) return halves_;
+  if (arithmetic_ != HalfArithmetic::float32) {
+    FASTERMASK_CHECK(halves_.data != nullptr, "convolution: weights for training are not kept as bfloat16 numbers");
+    return halves_;
+  }
   AlignedFloats rounded(weight_floats_);
   round_to_bf16(weights_.data.get(), rounded.data(), static_cast<std::int64_t>(weight_floats_));
   FASTERMASK_CHECK(std::equal(rounded.data(), rounded.data() + weight_floats_, weights_.data.get()),

@@ -9,6 +9,7 @@
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/aligned_floats.h"
 #include "fastermask/kernels/convolution_blocks.h"
+#include "fastermask/kernels/fp16_gradient.h"
 
 namespace fastermask {
 namespace {
@@ -34,6 +35,11 @@ void linear_weight_gradient(const LinearGradientCall& call, Isa isa) {
   FASTERMASK_CHECK(call.rows >= 0 && call.in_features > 0 && call.out_features > 0,
                    "linear: impossible sizes: {} rows, {} to {} features", call.rows, call.in_features,
                    call.out_features);
+  if (const Fp16GradientOps halves = fp16_gradient_ops();
+      call.in_fp16 && call.rows > 0 && isa == Isa::avx512 && halves.multiply != nullptr) {
+    linear_weight_gradient_fp16(call, halves);
+    return;
+  }
   const PanelOps ops = panel_ops(isa);
   const int width = ops.panels_at_once * kPanelWidth;
   const std::int64_t units = (call.in_features + width - 1) / width;

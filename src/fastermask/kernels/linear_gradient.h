@@ -15,6 +15,8 @@ struct LinearGradientCall {
   int in_features = 1;                     // C
   int out_features = 1;                    // K
   float* weight_gradient = nullptr;        // [K, C], overwritten
+  // Both rounded to float16 (fp16_gradient.h) where the processor has units for that, summed in float32.
+  bool in_fp16 = false;
 };
 
 // weight_gradient[k][c] is the sum over rows of output_gradient[m][k] * input[m][c], in float32. Zeros without rows.

@@ -106,7 +106,7 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
   TrainableRcnn model(config, 1);
   balance_frozen_norms(model);
   model.set_own_kernels(!options.exact);
-  const Precision precision = precision_on("cpu", precision_plan(config).precision);
+  const Precision precision = precision_on("cpu", precision_plan(config).precision, !options.exact);
   model.set_precision(precision);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model.parameters(), config.solver);
   std::unique_ptr<TrainingLoader> loader;
@@ -150,7 +150,7 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
     whole.push_back(waited + end);
     times.batch = batch.size();
   }
-  times.precision = precision == Precision::f32 ? "f32" : computes_in_bf16() ? "bf16" : "bf16 by rounding";
+  times.precision = precision_name(precision);
   times.data = middle(data);
   times.forward = middle(forward);
   times.backward = middle(backward);

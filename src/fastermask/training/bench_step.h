@@ -36,7 +36,7 @@ struct BenchStepTimes {
   double optimiser = 0;
   double whole = 0;
   double batch = 0;  // pictures a step
-  std::string precision;  // "f32", "bf16" (on units for it), or "bf16 by rounding"
+  std::string precision;  // precision_name()
   double foreground = 0;       // regions an image that took part in the box and mask losses
   double peak_memory_mib = 0;  // of the process
   std::vector<BenchStage> stages;

@@ -15,25 +15,8 @@ bool is_convolution(const Layer& layer) {
   return layer.type == LayerType::convolution || layer.type == LayerType::deformable_convolution;
 }
 
-at::Tensor multiply(const at::Tensor& rows, const at::Tensor& weight, const at::Tensor& bias, bool own_kernels) {
-  return own_kernels && linear_suits(rows, weight) ? own_linear(rows, weight, bias) : at::linear(rows, weight, bias);
-}
-
-// A transposed convolution whose windows do not overlap is one matrix product and a shuffle: LibTorch's own transposed
-// convolution goes through column buffers instead.
-at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
-                               bool own_kernels) {
-  const std::int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
-  const std::int64_t in = weight.size(0), out = weight.size(1), kernel = weight.size(2);
-  const at::Tensor pixels = input.permute({0, 2, 3, 1}).reshape({batch * height * width, in});
-  // [ky, kx, out, in]: so that each output pixel's channels lie together.
-  const at::Tensor matrix = weight.permute({2, 3, 1, 0}).reshape({kernel * kernel * out, in});
-  const at::Tensor product = multiply(pixels, matrix, bias.repeat({kernel * kernel}), own_kernels);
-  return product.view({batch, height, width, kernel, kernel, out})
-      .permute({0, 1, 3, 2, 4, 5})
-      .reshape({batch, height * kernel, width * kernel, out})
-      .permute({0, 3, 1, 2});
-}
+// Whether values are rounded to 16 bits between products.
+bool rounds(Precision precision) { return precision == Precision::autocast || precision == Precision::half; }
 
 // Whether a layer's output is a 16-bit number in that precision. Layers that only choose among their inputs' values
 // (relu, max-pooling, nearest upsampling, ...) keep 16 bits by themselves.
@@ -42,7 +25,7 @@ bool gives_16_bits(const Layer& layer, Precision precision) {
     case LayerType::convolution:
     case LayerType::deformable_convolution:
     case LayerType::deconvolution:
-    case LayerType::linear: return precision != Precision::f32;
+    case LayerType::linear: return rounds(precision);
     case LayerType::normalisation:
     case LayerType::add:
     case LayerType::average:
@@ -192,7 +175,7 @@ void TorchGraphExecutor::run_and_release(std::size_t i, std::vector<at::Tensor>&
   values[i] = run_layer(i, values, training);
   if (clock_ != nullptr) count_work(i, values);
   // A norm that was folded into its convolution gives what that gave.
-  if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = in_16_bits(values[i]);
+  if (!is_folded_[i] && gives_16_bits(graph_->layers[i], precision_)) values[i] = round_to_bf16(values[i]);
   if (recorder_ != nullptr && !graph_->layers[i].name.empty()) recorder_->record(graph_->layers[i].name, values[i]);
   for (const int source : graph_->layers[i].inputs) {
     if (last_uses_[static_cast<std::size_t>(source)] == static_cast<int>(i))
@@ -208,7 +191,7 @@ void TorchGraphExecutor::forget_packed() {
 std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, bool training) {
   prepare();
   std::vector<at::Tensor> values(graph_->layers.size()), outputs(graph_->outputs.size());
-  values[0] = precision_ == Precision::half ? in_16_bits(input) : input;
+  values[0] = precision_ == Precision::half ? round_to_bf16(input) : input;
   std::vector<std::string> stages(clock_ == nullptr ? 0 : values.size());  // [layer]
   if (clock_ != nullptr) stages[0] = clock_->current();
   auto segment = segments_.begin();
@@ -228,7 +211,7 @@ std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, boo
     }
     for (std::size_t o = 0; o < outputs.size(); ++o) {
       if (graph_->outputs[o].layer != static_cast<int>(i)) continue;
-      outputs[o] = (clock_ == nullptr ? values[i] : clock_->border(values[i], stages[i])).to(at::kFloat);
+      outputs[o] = (clock_ == nullptr ? values[i] : clock_->border(values[i], stages[i]));
     }
   }
   forget_packed();
@@ -279,39 +262,50 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
     used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
     bias = folded.shift;
   }
-  if (own_kernels_ && input.is_cpu() && precision_ == Precision::f32 && !offsets.defined() &&
-      winograd_suits(layer, input)) {
-    std::shared_ptr<WinogradWeight>& packed = packed_[layer.name];
-    if (packed == nullptr) packed = make_winograd_weight(used_weight);
-    return winograd_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));
+  if (own_kernels_ && input.is_cpu() && !rounds(precision_) && !offsets.defined() &&
+      convolution_suits(layer, input, numbers())) {
+    std::shared_ptr<ConvolutionWeight>& packed = packed_[layer.name];
+    if (packed == nullptr) packed = make_convolution_weight(layer, used_weight, numbers());
+    return own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));
   }
   if (offsets.defined()) {  // our own kernel, in float32
     const auto rounded = [this](const at::Tensor& value) {
-      return precision_ == Precision::f32 ? value : round_to_bf16(value.to(at::kFloat));
+      return rounds(precision_) ? round_to_bf16(value) : value;
     };
-    return deformable_convolution(layer, rounded(input), offsets.to(at::kFloat), rounded(used_weight), bias);
+    return deformable_convolution(layer, rounded(input), offsets, rounded(used_weight), bias);
   }
-  used_weight = weight_operand(used_weight);
-  if (bias.has_value()) bias = bias_operand(*bias);
-  return at::conv2d(input_operand(input), used_weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups);
+  return at::conv2d(input_operand(input), weight_operand(used_weight), bias, layer.stride, layer.padding,
+                    layer.dilation, layer.groups);
+}
+
+at::Tensor TorchGraphExecutor::multiply(const at::Tensor& rows, const at::Tensor& weight,
+                                        const at::Tensor& bias) const {
+  return own_kernels_ && linear_suits(rows, weight) ? own_linear(rows, weight, bias, numbers())
+                                                    : at::linear(rows, weight, bias);
+}
+
+// A transposed convolution whose windows do not overlap is one matrix product and a shuffle: LibTorch's own transposed
+// convolution goes through column buffers instead.
+at::Tensor TorchGraphExecutor::deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight,
+                                                   const at::Tensor& bias) const {
+  const std::int64_t batch = input.size(0), height = input.size(2), width = input.size(3);
+  const std::int64_t in = weight.size(0), out = weight.size(1), kernel = weight.size(2);
+  const at::Tensor pixels = input.permute({0, 2, 3, 1}).reshape({batch * height * width, in});
+  // [ky, kx, out, in]: so that each output pixel's channels lie together.
+  const at::Tensor matrix = weight.permute({2, 3, 1, 0}).reshape({kernel * kernel * out, in});
+  const at::Tensor product = multiply(pixels, matrix, bias.repeat({kernel * kernel}));
+  return product.view({batch, height, width, kernel, kernel, out})
+      .permute({0, 1, 3, 2, 4, 5})
+      .reshape({batch, height * kernel, width * kernel, out})
+      .permute({0, 3, 1, 2});
 }
 
 at::Tensor TorchGraphExecutor::weight_operand(const at::Tensor& weight) const {
-  return precision_ == Precision::f32 ? weight : in_16_bits(weight);
-}
-
-// LibTorch wants a bias in the type of its operands; otherwise it is added in float32, to the sum before it is rounded.
-at::Tensor TorchGraphExecutor::bias_operand(const at::Tensor& bias) const {
-  return bf16_tensors_ && bias.is_cpu() ? bias.to(at::kBFloat16) : bias;
-}
-
-at::Tensor TorchGraphExecutor::in_16_bits(const at::Tensor& value) const {
-  return bf16_tensors_ && value.is_cpu() ? value.to(at::kBFloat16) : round_to_bf16(value);
+  return rounds(precision_) ? round_to_bf16(weight) : weight;
 }
 
 at::Tensor TorchGraphExecutor::input_operand(const at::Tensor& input) const {
-  if (precision_ == Precision::f32) return input;
-  return precision_ == Precision::autocast || bf16_tensors_ ? in_16_bits(input) : input;  // else it has 16 bits already
+  return precision_ == Precision::autocast ? round_to_bf16(input) : input;  // in `half` it has 16 bits already
 }
 
 at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& input, bool training) const {
@@ -349,18 +343,14 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
       return convolve(layer, folded_[index], input, values[static_cast<std::size_t>(layer.inputs[1])]);
     case LayerType::deconvolution: {
       const at::Tensor weight = weight_operand(parameter(layer, ".weight"));
-      const at::Tensor bias = bias_operand(parameter(layer, ".bias"));
+      const at::Tensor& bias = parameter(layer, ".bias");
       const at::Tensor operand = input_operand(input);
-      if (layer.kernel == layer.stride && layer.padding == 0)
-        return deconvolve_disjoint(operand, weight, bias, own_kernels_);
+      if (layer.kernel == layer.stride && layer.padding == 0) return deconvolve_disjoint(operand, weight, bias);
       return at::conv_transpose2d(operand, weight, bias, layer.stride, layer.padding);
     }
-    case LayerType::linear: {
-      const at::Tensor rows = input_operand(input), weight = weight_operand(parameter(layer, ".weight"));
-      const at::Tensor bias = bias_operand(parameter(layer, ".bias"));
-      return multiply(rows, weight, bias, own_kernels_);
-    }
-    case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input.to(at::kFloat), training);
+    case LayerType::linear:
+      return multiply(input_operand(input), weight_operand(parameter(layer, ".weight")), parameter(layer, ".bias"));
+    case LayerType::normalisation: return is_folded_[index] ? input : normalise(layer, input, training);
     case LayerType::relu: return in_place_[index] ? at::relu_(const_cast<at::Tensor&>(input)) : at::relu(input);
     case LayerType::add: {
       const at::Tensor& other = values[static_cast<std::size_t>(layer.inputs[1])];
@@ -376,10 +366,10 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
     case LayerType::upsample_nearest:
       return at::upsample_nearest2d(input, {input.size(2) * layer.scale, input.size(3) * layer.scale});
     case LayerType::upsample_bilinear:
-      return at::upsample_bilinear2d(input.to(at::kFloat), {input.size(2) * layer.scale, input.size(3) * layer.scale},
+      return at::upsample_bilinear2d(input, {input.size(2) * layer.scale, input.size(3) * layer.scale},
                                      false);
     case LayerType::flatten: return at::flatten(input, 1);
-    case LayerType::spatial_mean: return input.to(at::kFloat).mean({2, 3});
+    case LayerType::spatial_mean: return input.mean({2, 3});
   }
   fail("executor: layer {} has an unknown type", layer.name);
 }

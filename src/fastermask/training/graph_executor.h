@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "fastermask/graph/graph.h"
+#include "fastermask/training/convolution_autograd.h"
 #include "fastermask/training/layer_recorder.h"
 #include "fastermask/training/parameter_store.h"
 #include "fastermask/training/precision.h"
 #include "fastermask/training/step_clock.h"
-#include "fastermask/training/winograd_autograd.h"
 
 namespace fastermask {
 
@@ -34,12 +34,9 @@ class TorchGraphExecutor {
   void set_norm_momentum(double momentum) { norm_momentum_ = momentum; }
 
   // What layers round to 16 bits: nothing unless set.
-  void set_precision(Precision precision) {
-    precision_ = precision;
-    bf16_tensors_ = precision != Precision::f32 && computes_in_bf16();
-  }
+  void set_precision(Precision precision) { precision_ = precision; }
 
-  // Lets layers run on our own kernels: 3x3 convolutions (winograd_autograd.h), faster, with about five times the
+  // Lets layers run on our own kernels: convolutions (convolution_autograd.h), faster, with about five times the
   // rounding error of LibTorch's, and linear layers (linear_autograd.h). Off unless set.
   void set_own_kernels(bool on) { own_kernels_ = on; }
 
@@ -83,8 +80,12 @@ class TorchGraphExecutor {
   // As a convolution or matrix product takes it.
   at::Tensor weight_operand(const at::Tensor& weight) const;
   at::Tensor input_operand(const at::Tensor& input) const;
-  at::Tensor bias_operand(const at::Tensor& bias) const;
-  at::Tensor in_16_bits(const at::Tensor& value) const;
+  // What own kernels multiply.
+  ProductNumbers numbers() const {
+    return precision_ == Precision::half_products ? ProductNumbers::halves : ProductNumbers::floats;
+  }
+  at::Tensor multiply(const at::Tensor& rows, const at::Tensor& weight, const at::Tensor& bias) const;
+  at::Tensor deconvolve_disjoint(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) const;
 
   const Graph* graph_;
   const ParameterStore* parameters_;
@@ -96,13 +97,12 @@ class TorchGraphExecutor {
   LayerRecorder* recorder_ = nullptr;
   double norm_momentum_ = 0.1;
   Precision precision_ = Precision::f32;
-  bool bf16_tensors_ = false;  // 16-bit values are bfloat16 tensors, not rounded float32 ones
   bool own_kernels_ = false;
   bool recompute_ = false;
   bool again_ = false;             // computing a segment again
   std::vector<Segment> segments_;  // in order
   StepClock* clock_ = nullptr;
-  std::map<std::string, std::shared_ptr<WinogradWeight>> packed_;  // by layer, during a forward pass
+  std::map<std::string, std::shared_ptr<ConvolutionWeight>> packed_;  // by layer, during a forward pass
 };
 
 }  // namespace fastermask

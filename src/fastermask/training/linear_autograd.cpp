@@ -3,41 +3,20 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "fastermask/base/cpu.h"
-#include "fastermask/kernels/convolution.h"
-#include "fastermask/kernels/linear_gradient.h"
 
 namespace fastermask {
 namespace {
 
 constexpr std::int64_t kLeastRows = 16;
 
-// [M, C] times packed weights: a 1x1 convolution of M pixels.
-at::Tensor multiply_rows(const at::Tensor& rows, const PackedConvolution& packed) {
-  const at::Tensor dense = rows.contiguous();
-  at::Tensor result = at::empty({dense.size(0), packed.geometry().out_channels}, dense.options());
-  ConvolutionCall call;
-  call.input = dense.data_ptr<float>();
-  call.batch = static_cast<int>(dense.size(0));
-  call.output = result.data_ptr<float>();
-  packed.run(call);
-  return result;
-}
-
-ConvolutionGeometry pointwise(std::int64_t in, std::int64_t out) {
-  ConvolutionGeometry geometry;
-  geometry.in_channels = static_cast<int>(in);
-  geometry.out_channels = static_cast<int>(out);
-  return geometry;
-}
-
 class OwnLinear : public torch::autograd::Function<OwnLinear> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input,
-                            const at::Tensor& weight, const at::Tensor& bias) {
+                            const at::Tensor& weight, const at::Tensor& bias, bool halves) {
     context->save_for_backward({input, weight});
-    const at::Tensor values = weight.contiguous(), shift = bias.contiguous();
-    return multiply_rows(input, {pointwise(weight.size(1), weight.size(0)), values.data_ptr<float>(),
-                                 shift.data_ptr<float>(), ConvolutionMethod::direct});
+    context->saved_data["halves"] = halves;
+    return multiply_rows(pack_weight(pointwise_geometry(weight.size(1), weight.size(0)), weight, bias, numbers(halves)),
+                         input);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -45,29 +24,21 @@ class OwnLinear : public torch::autograd::Function<OwnLinear> {
     const torch::autograd::variable_list saved = context->get_saved_variables();
     const at::Tensor& input = saved[0];
     const at::Tensor& weight = saved[1];
+    const ProductNumbers kind = numbers(context->saved_data["halves"].toBool());
     const at::Tensor gradient = gradients[0].contiguous();
     at::Tensor to_input, to_weight, to_bias;
     if (context->needs_input_grad(0)) {
-      ConvolutionGeometry back = pointwise(weight.size(0), weight.size(1));
+      ConvolutionGeometry back = pointwise_geometry(weight.size(0), weight.size(1));
       back.transposed = true;  // its weight is [in, out], as it lies there
-      const at::Tensor values = weight.contiguous();
-      to_input = multiply_rows(gradient, {back, values.data_ptr<float>(), nullptr, ConvolutionMethod::direct});
+      to_input = multiply_rows(pack_weight(back, weight, {}, kind), gradient);
     }
-    if (context->needs_input_grad(1)) {
-      const at::Tensor rows = input.contiguous();
-      to_weight = at::empty(weight.sizes(), rows.options());
-      LinearGradientCall call;
-      call.input = rows.data_ptr<float>();
-      call.output_gradient = gradient.data_ptr<float>();
-      call.rows = rows.size(0);
-      call.in_features = static_cast<int>(weight.size(1));
-      call.out_features = static_cast<int>(weight.size(0));
-      call.weight_gradient = to_weight.data_ptr<float>();
-      linear_weight_gradient(call);
-    }
+    if (context->needs_input_grad(1)) to_weight = rows_weight_gradient(input, gradient, kind);
     if (context->needs_input_grad(2)) to_bias = gradient.sum(0);
-    return {to_input, to_weight, to_bias};
+    return {to_input, to_weight, to_bias, at::Tensor()};
   }
+
+ private:
+  static ProductNumbers numbers(bool halves) { return halves ? ProductNumbers::halves : ProductNumbers::floats; }
 };
 
 }  // namespace
@@ -77,8 +48,9 @@ bool linear_suits(const at::Tensor& input, const at::Tensor& weight) {
          weight.scalar_type() == at::kFloat && input.size(0) >= kLeastRows && best_isa() == Isa::avx512;
 }
 
-at::Tensor own_linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
-  return OwnLinear::apply(input, weight, bias);
+at::Tensor own_linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
+                      ProductNumbers numbers) {
+  return OwnLinear::apply(input, weight, bias, numbers == ProductNumbers::halves);
 }
 
 }  // namespace fastermask

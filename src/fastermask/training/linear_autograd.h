@@ -2,6 +2,7 @@
 // whether that knows the processor: Debian's OpenBLAS falls back to SSE3 on processors that are newer than it is.
 #pragma once
 
+#include "fastermask/training/packed_products.h"
 #include "fastermask/training/tensor.h"
 
 namespace fastermask {
@@ -11,7 +12,8 @@ namespace fastermask {
 bool linear_suits(const at::Tensor& input, const at::Tensor& weight);
 
 // linear(input, weight, bias) with its gradients. input: [M, C], weight: [K, C], bias: [K], float32 on the CPU. The
-// result is equal for every thread count.
-at::Tensor own_linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias);
+// result is equal for every thread count. In halves, channels that do not suit these are computed in floats.
+at::Tensor own_linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
+                      ProductNumbers numbers = ProductNumbers::floats);
 
 }  // namespace fastermask

@@ -72,19 +72,28 @@ PrecisionPlan precision_plan(const Config& config) {
   return plan;
 }
 
-bool computes_in_bf16() {
-  if (const char* chosen = std::getenv("FASTERMASK_BF16_UNITS")) return std::string(chosen) == "1";
-#if defined(__x86_64__)
-  return bf16_units_pay() || __builtin_cpu_supports("amx-bf16") != 0;
-#else
-  return false;
-#endif
+Precision precision_on(const std::string& device, Precision precision, bool own_kernels) {
+  if (precision == Precision::f32 || !at::Device(device).is_cpu()) return precision;
+  const char* const units = std::getenv("FASTERMASK_BF16_UNITS");
+  const bool rounding_asked_for = units != nullptr && std::string(units) == "0";
+  if (own_kernels && !rounding_asked_for && half_arithmetic() != HalfArithmetic::float32)
+    return Precision::half_products;
+  return units != nullptr ? precision : Precision::f32;
 }
 
-Precision precision_on(const std::string& device, Precision precision) {
-  if (precision == Precision::f32 || !at::Device(device).is_cpu()) return precision;
-  const bool asked_for = std::getenv("FASTERMASK_BF16_UNITS") != nullptr;
-  return asked_for || computes_in_bf16() ? precision : Precision::f32;
+std::string precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::f32: break;
+    case Precision::autocast:
+    case Precision::half: return "bf16 by rounding";
+    case Precision::half_products:
+      switch (half_arithmetic()) {
+        case HalfArithmetic::float32: break;
+        case HalfArithmetic::bfloat16: return "bf16";
+        case HalfArithmetic::float16: return "fp16";
+      }
+  }
+  return "f32";
 }
 
 at::Tensor round_to_bf16(const at::Tensor& tensor) { return RoundToBf16::apply(tensor); }

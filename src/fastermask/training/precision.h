@@ -1,7 +1,7 @@
-// Mixed precision: where a training rounds to 16 bits, and how it scales its loss. On CPUs, 16 bits are bfloat16. A
-// processor with bfloat16 units that are faster than its float32 ones computes on bfloat16 tensors; others compute in
-// float32, or, if asked, round: a value is then kept as a float32 that bfloat16 can represent, and products are summed
-// in float32, the same numbers as with units but for the order of sums.
+// Mixed precision: where a training rounds to 16 bits, and how it scales its loss. Values always are float32 tensors. On
+// processors with units for 16 bits that pay (half_arithmetic()), convolutions and linear layers round what they
+// multiply, within our own kernels. Other CPUs compute in float32. If asked, values are rounded to bfloat16 instead: the
+// numbers of a machine that computes on bfloat16 tensors, but for the order of sums.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ namespace fastermask {
 enum class Precision {
   f32,       // O0
   autocast,  // O1: convolutions and matrix products take and give 16 bits; all else is float32
-  half  // O2: weights and all values between layers have 16 bits, with float32 master weights; norms compute in float32
+  half,  // O2: weights and all values between layers have 16 bits, with float32 master weights; norms compute in float32
+  half_products  // both on our own kernels: only what is multiplied has 16 bits, in between it would be but lost
 };
 
 struct PrecisionPlan {
@@ -30,13 +31,13 @@ struct PrecisionPlan {
 // LOSS_SCALE_VALUE that is neither a positive number nor "dynamic".
 PrecisionPlan precision_plan(const Config& config);
 
-// Whether LibTorch multiplies bfloat16 tensors on units made for it. FASTERMASK_BF16_UNITS=1 or 0 decides otherwise, to
-// compare: without such units LibTorch's bfloat16 is many times slower than float32.
-bool computes_in_bf16();
+// What a plan's precision is on that device (as LibTorch names it). On a CPU, half_products where there are units that
+// pay, unless own kernels are off, otherwise float32. FASTERMASK_BF16_UNITS=0 asks for rounding instead, to compare; so
+// does 1 where no units are.
+Precision precision_on(const std::string& device, Precision precision, bool own_kernels = true);
 
-// `precision`, but float32 on a CPU that would gain nothing from less: one that does not compute in bf16, unless
-// FASTERMASK_BF16_UNITS=0 asks for the numbers that it would have computed. `device`: as LibTorch names it.
-Precision precision_on(const std::string& device, Precision precision);
+// In people's words: "f32", "bf16" or "fp16" by what products are of, or "bf16 by rounding".
+std::string precision_name(Precision precision);
 
 // The tensor rounded to bfloat16; its gradient is rounded likewise.
 at::Tensor round_to_bf16(const at::Tensor& tensor);

@@ -76,9 +76,13 @@ Trainer::Trainer(const Config& config, bool resume, bool exact, const std::strin
   const PrecisionPlan plan = precision_plan(config);
   if (plan.precision != Precision::f32) {
     scaler_ = std::make_unique<LossScaler>(plan);
-    const Precision used = precision_on(device, plan.precision);
-    if (used == Precision::f32)
-      log_warning("engine.defaults", "AMP: this processor is not faster in bfloat16: computing in float32");
+    const Precision used = precision_on(device, plan.precision, !exact);
+    if (used == Precision::f32) {
+      log_warning("engine.defaults", "AMP: {}: computing in float32",
+                  exact ? "--exact" : "this processor is not faster in 16 bits");
+    } else {
+      log_info("engine.defaults", "AMP: computing in {}", precision_name(used));
+    }
     model_->set_precision(used);
   }
   std::optional<ResumePoint> point;

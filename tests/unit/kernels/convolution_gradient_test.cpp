@@ -99,5 +99,43 @@ TEST(ConvolutionWeightGradient, EqualsTheDefinitionOnEveryInstructionSet) {
   }
 }
 
+// From float16 numbers where there are units for them; Winograd's transforms make their rounding some ten times larger.
+TEST(ConvolutionWeightGradient, InFloat16IsNearTheDefinition) {
+  Random random(9, RandomPurpose::test);
+  for (const GradientCase& sizes :
+       {GradientCase{1, 1, 1, 16, 16}, GradientCase{2, 7, 5, 16, 32}, GradientCase{1, 3, 900, 32, 16},
+        GradientCase{3, 140, 33, 16, 48}, GradientCase{1, 2, 2, 48, 16}}) {
+    const auto pixels = static_cast<std::size_t>(sizes.batch * sizes.height * sizes.width);
+    std::vector<float> input = random_values(pixels * static_cast<std::size_t>(sizes.in), random);
+    std::vector<float> gradient = random_values(pixels * static_cast<std::size_t>(sizes.out), random);
+    for (float& value : gradient) value *= 1e-9f;
+    for (float& value : input) value *= 1e6f;
+    std::vector<float> result(static_cast<std::size_t>(sizes.in * sizes.out * 9), -7);
+    WeightGradientCall call;
+    call.input = input.data();
+    call.output_gradient = gradient.data();
+    call.batch = sizes.batch;
+    call.height = sizes.height;
+    call.width = sizes.width;
+    call.in_channels = sizes.in;
+    call.out_channels = sizes.out;
+    call.weight_gradient = result.data();
+    call.in_fp16 = true;
+    const std::vector<double> expected = plain_gradient(call);
+    convolution_weight_gradient(call);
+    double squares = 0, error_squares = 0;
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      squares += expected[i] * expected[i];
+      const double error = static_cast<double>(result[i]) - expected[i];
+      error_squares += error * error;
+    }
+    EXPECT_LT(std::sqrt(error_squares / squares), 1e-2) << sizes.height << ' ' << sizes.width;
+    const std::vector<float> with_all = result;
+    const SerialScope serial;
+    convolution_weight_gradient(call);
+    EXPECT_EQ(result, with_all) << "the number of threads changes nothing";
+  }
+}
+
 }  // namespace
 }  // namespace fastermask

@@ -181,7 +181,9 @@ TEST_F(Bf16Training, StaysNearFloat32) {
 
 TEST(PrecisionOn, IsFloat32WhereLessGainsNothing) {
   EXPECT_EQ(precision_on("cpu", Precision::f32), Precision::f32);
-  EXPECT_EQ(precision_on("cpu", Precision::half), computes_in_bf16() ? Precision::half : Precision::f32);
+  EXPECT_EQ(precision_on("cpu", Precision::half), 
+            half_arithmetic() != HalfArithmetic::float32 ? Precision::half_products : Precision::f32);
+  EXPECT_EQ(precision_on("cpu", Precision::half, false), Precision::f32);
   EXPECT_EQ(precision_on("cuda:1", Precision::autocast), Precision::autocast);
   const Variable rounded("FASTERMASK_BF16_UNITS", "0");
   EXPECT_EQ(precision_on("cpu", Precision::autocast), Precision::autocast);

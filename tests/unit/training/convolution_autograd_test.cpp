@@ -1,4 +1,4 @@
-#include "fastermask/training/winograd_autograd.h"
+#include "fastermask/training/convolution_autograd.h"
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ double worst_relative(const at::Tensor& got, const at::Tensor& expected) {
   return ((got - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
-TEST(WinogradConvolution, EqualsLibTorchForwardAndBackward) {
+TEST(OwnConvolution, EqualsLibTorchForwardAndBackward) {
   use_compute_threads();
   at::manual_seed(5);
   for (const bool with_bias : {false, true}) {
@@ -30,7 +30,7 @@ TEST(WinogradConvolution, EqualsLibTorchForwardAndBackward) {
     const at::Tensor bias = with_bias ? at::randn({48}).requires_grad_(true) : at::Tensor();
     const at::Tensor twin_weight = weight.detach().clone().requires_grad_(true);
     const at::Tensor twin_bias = with_bias ? bias.detach().clone().requires_grad_(true) : at::Tensor();
-    const auto packed = make_winograd_weight(weight);
+    const auto packed = make_convolution_weight(three_by_three(32, 48), weight, ProductNumbers::floats);
     at::Tensor loss = at::zeros({});
     at::Tensor twin_loss = at::zeros({});
     std::vector<at::Tensor> inputs, twins;
@@ -38,7 +38,7 @@ TEST(WinogradConvolution, EqualsLibTorchForwardAndBackward) {
       inputs.push_back(at::randn({2, 32, height, width}).requires_grad_(true));
       twins.push_back(inputs.back().detach().clone().requires_grad_(true));
       const at::Tensor factors = at::randn({2, 48, height, width});
-      const at::Tensor got = winograd_convolution(packed, inputs.back(), weight, bias);
+      const at::Tensor got = own_convolution(packed, inputs.back(), weight, bias);
       const at::Tensor expected = at::conv2d(twins.back(), twin_weight, twin_bias, 1, 1);
       EXPECT_LT(worst_relative(got, expected), 5e-6);
       EXPECT_TRUE(got.is_contiguous(at::MemoryFormat::ChannelsLast));
@@ -56,35 +56,35 @@ TEST(WinogradConvolution, EqualsLibTorchForwardAndBackward) {
   }
 }
 
-TEST(WinogradConvolution, ComputesNoGradientThatNobodyUses) {
+TEST(OwnConvolution, ComputesNoGradientThatNobodyUses) {
   const at::Tensor weight = at::randn({16, 16, 3, 3});  // a frozen layer in between
   const at::Tensor input = at::randn({1, 16, 32, 32}).requires_grad_(true);
-  winograd_convolution(make_winograd_weight(weight), input, weight, {}).sum().backward();
+  own_convolution(make_convolution_weight(three_by_three(16, 16), weight, ProductNumbers::floats), input, weight, {}).sum().backward();
   EXPECT_FALSE(weight.grad().defined());
   EXPECT_LT(worst_relative(input.grad(), at::conv_transpose2d(at::ones({1, 16, 32, 32}), weight, {}, 1, 1)), 1e-5);
 
   const at::Tensor trained = at::randn({16, 16, 3, 3}).requires_grad_(true);
   const at::Tensor picture = at::randn({1, 16, 32, 32});  // the first trained layer
-  winograd_convolution(make_winograd_weight(trained), picture, trained, {}).sum().backward();
+  own_convolution(make_convolution_weight(three_by_three(16, 16), trained, ProductNumbers::floats), picture, trained, {}).sum().backward();
   EXPECT_FALSE(picture.grad().defined());
   EXPECT_TRUE(trained.grad().defined());
 }
 
-TEST(WinogradConvolution, SuitsOnlyPlain3x3OnMapsOfSomeSize) {
+TEST(OwnConvolution, SuitsOnlyPlain3x3OnMapsOfSomeSize) {
   const at::Tensor large = at::zeros({1, 32, 40, 40});
-  EXPECT_TRUE(winograd_suits(three_by_three(32, 64), large));
-  EXPECT_FALSE(winograd_suits(three_by_three(32, 64), at::zeros({1, 32, 20, 20})));
-  EXPECT_TRUE(winograd_suits(three_by_three(32, 64), at::zeros({8, 32, 14, 14})));
+  EXPECT_TRUE(convolution_suits(three_by_three(32, 64), large, ProductNumbers::floats));
+  EXPECT_FALSE(convolution_suits(three_by_three(32, 64), at::zeros({1, 32, 20, 20}), ProductNumbers::floats));
+  EXPECT_TRUE(convolution_suits(three_by_three(32, 64), at::zeros({8, 32, 14, 14}), ProductNumbers::floats));
   Layer layer = three_by_three(32, 64);
   layer.stride = 2;
-  EXPECT_FALSE(winograd_suits(layer, large));
+  EXPECT_FALSE(convolution_suits(layer, large, ProductNumbers::floats));
   layer = three_by_three(32, 64);
   layer.groups = 32;
-  EXPECT_FALSE(winograd_suits(layer, large));
+  EXPECT_FALSE(convolution_suits(layer, large, ProductNumbers::floats));
   layer = three_by_three(32, 64);
   layer.padding = layer.dilation = 2;
-  EXPECT_FALSE(winograd_suits(layer, large));
-  EXPECT_FALSE(winograd_suits(three_by_three(3, 64), at::zeros({1, 3, 40, 40})));
+  EXPECT_FALSE(convolution_suits(layer, large, ProductNumbers::floats));
+  EXPECT_FALSE(convolution_suits(three_by_three(3, 64), at::zeros({1, 3, 40, 40}), ProductNumbers::floats));
 }
 
 }  // namespace

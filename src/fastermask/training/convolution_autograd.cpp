@@ -1,0 +1,209 @@
+#include "fastermask/training/convolution_autograd.h"
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "fastermask/base/error.h"
+#include "fastermask/kernels/convolution.h"
+#include "fastermask/kernels/convolution_gradient.h"
+
+namespace fastermask {
+namespace {
+
+ConvolutionGeometry geometry_of(const Layer& layer) {
+  ConvolutionGeometry geometry;
+  geometry.in_channels = layer.in_channels;
+  geometry.out_channels = layer.out_channels;
+  geometry.kernel = layer.kernel;
+  geometry.stride = layer.stride;
+  geometry.padding = layer.padding;
+  geometry.dilation = layer.dilation;
+  geometry.groups = layer.groups;
+  return geometry;
+}
+
+bool is_pointwise(const ConvolutionGeometry& g) { return g.kernel == 1 && g.padding == 0 && g.groups == 1; }
+
+// Whether our kernels take the output's gradient back to the input.
+bool goes_back(const ConvolutionGeometry& g) {
+  return is_pointwise(g) || (g.stride == 1 && g.groups == 1 && g.padding <= g.dilation * (g.kernel - 1));
+}
+
+// That way, of pixels that the output has: of a strided pointwise convolution every stride-th one of the input.
+ConvolutionGeometry backward_geometry(const ConvolutionGeometry& g) {
+  ConvolutionGeometry back = pointwise_geometry(g.out_channels, g.in_channels);
+  back.kernel = g.kernel;
+  back.dilation = g.dilation;
+  back.padding = g.dilation * (g.kernel - 1) - g.padding;
+  back.transposed = is_pointwise(g);  // its weight is [in, out], as it lies there
+  return back;
+}
+
+// Whether the weight's gradient can be computed on Winograd's tiles.
+bool has_tile_gradient(const ConvolutionGeometry& g) { return PackedConvolution::winograd_fits(g) && g.padding == 1; }
+
+}  // namespace
+
+class ConvolutionWeight {
+ public:
+  ConvolutionWeight(const Layer& layer, const at::Tensor& weight, ProductNumbers numbers)
+      : geometry_(geometry_of(layer)), weight_(weight.detach()), numbers_(numbers) {}
+
+  const ConvolutionGeometry& geometry() const { return geometry_; }
+  ProductNumbers numbers() const { return numbers_; }
+
+  // `bias` is the same in every call.
+  const PackedConvolution& forward(const at::Tensor& bias) {
+    if (!forward_) forward_.emplace(pack_weight(geometry_, weight_, bias, numbers_));
+    return *forward_;
+  }
+
+  // From the output's gradient to the input's: the kernel turned by half a turn, channels exchanged. Autograd may ask
+  // from several threads.
+  const PackedConvolution& backward() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!backward_) {
+      const ConvolutionGeometry back = backward_geometry(geometry_);
+      const at::Tensor turned = back.transposed ? weight_ : weight_.flip({2, 3}).transpose(0, 1);
+      backward_.emplace(pack_weight(back, turned, {}, numbers_));
+    }
+    return *backward_;
+  }
+
+  void forget_forward() { forward_.reset(); }
+
+ private:
+  ConvolutionGeometry geometry_;
+  at::Tensor weight_;
+  ProductNumbers numbers_;
+  std::mutex mutex_;
+  std::optional<PackedConvolution> forward_;
+  std::optional<PackedConvolution> backward_;
+};
+
+namespace {
+
+constexpr std::int64_t kTileSide = 4;  // output pixels
+constexpr std::int64_t kLeastTiles = 64;
+constexpr std::int64_t kLeastPixels = 64;
+
+at::Tensor every_stride(const at::Tensor& map, std::int64_t stride) {
+  return stride == 1 ? map : map.slice(2, 0, c10::nullopt, stride).slice(3, 0, c10::nullopt, stride);
+}
+
+// [N, C, H, W] channels-last as [N H W, C]; every stride-th pixel each way.
+at::Tensor pixel_rows(const at::Tensor& map, std::int64_t stride) {
+  return every_stride(map, stride).permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
+}
+
+at::Tensor input_gradient(ConvolutionWeight& weight, const at::Tensor& gradient, const at::Tensor& pixels) {
+  const at::Tensor seen = run_packed(weight.backward(), gradient);
+  const std::int64_t stride = weight.geometry().stride;
+  if (stride == 1) return seen;
+  at::Tensor all = at::zeros(pixels.sizes(), pixels.options().memory_format(at::MemoryFormat::ChannelsLast));
+  every_stride(all, stride).copy_(seen);
+  return all;
+}
+
+at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor& pixels, const at::Tensor& gradient,
+                           ProductNumbers numbers) {
+  if (is_pointwise(geometry)) {
+    return rows_weight_gradient(pixel_rows(pixels, geometry.stride), pixel_rows(gradient, 1), numbers)
+        .view({geometry.out_channels, geometry.in_channels, 1, 1});
+  }
+  at::Tensor result = at::empty({geometry.out_channels, geometry.in_channels, 3, 3}, pixels.options());
+  WeightGradientCall call;
+  call.input = pixels.data_ptr<float>();
+  call.output_gradient = gradient.data_ptr<float>();
+  call.batch = static_cast<int>(pixels.size(0));
+  call.height = static_cast<int>(pixels.size(2));
+  call.width = static_cast<int>(pixels.size(3));
+  call.in_channels = geometry.in_channels;
+  call.out_channels = geometry.out_channels;
+  call.weight_gradient = result.data_ptr<float>();
+  call.in_fp16 = numbers == ProductNumbers::halves;
+  convolution_weight_gradient(call);
+  return result;
+}
+
+struct WeightHolder : torch::CustomClassHolder {
+  explicit WeightHolder(std::shared_ptr<ConvolutionWeight> held) : weight(std::move(held)) {}
+  std::shared_ptr<ConvolutionWeight> weight;
+};
+
+class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const std::shared_ptr<ConvolutionWeight>& packed,
+                            const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+    const at::Tensor pixels = channels_last(input);
+    context->save_for_backward({pixels, weight});
+    context->saved_data["packed"] = c10::IValue::make_capsule(c10::make_intrusive<WeightHolder>(packed));
+    return run_packed(packed->forward(bias), pixels);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const auto holder = context->saved_data["packed"].toCapsule();
+    ConvolutionWeight& weight = *static_cast<WeightHolder*>(holder.get())->weight;
+    const ConvolutionGeometry& geometry = weight.geometry();
+    const at::Tensor gradient = channels_last(gradients[0]);
+    // Inputs with gradients are counted by tensors: input, weight, bias.
+    bool input_left = context->needs_input_grad(0), weight_left = context->needs_input_grad(1);
+    at::Tensor to_input, to_weight, to_bias;
+    if (input_left && goes_back(geometry)) {
+      to_input = input_gradient(weight, gradient, saved[0]);
+      input_left = false;
+    }
+    if (weight_left && (is_pointwise(geometry) || has_tile_gradient(geometry))) {
+      to_weight = weight_gradient(geometry, saved[0], gradient, weight.numbers());
+      weight_left = false;
+    }
+    if (input_left || weight_left) {
+      const std::vector<std::int64_t> stride{geometry.stride, geometry.stride},
+          padding{geometry.padding, geometry.padding}, dilation{geometry.dilation, geometry.dilation};
+      const auto [of_input, of_weight, of_bias] =
+          at::convolution_backward(gradient, saved[0], saved[1], c10::nullopt, stride, padding, dilation, false, {0, 0},
+                                   geometry.groups, {input_left, weight_left, false});
+      if (input_left) to_input = of_input;
+      if (weight_left) to_weight = of_weight;
+    }
+    if (context->needs_input_grad(2)) to_bias = gradient.sum({0, 2, 3});
+    return {at::Tensor(), to_input, to_weight, to_bias};
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<ConvolutionWeight> make_convolution_weight(const Layer& layer, const at::Tensor& weight,
+                                                           ProductNumbers numbers) {
+  return std::make_shared<ConvolutionWeight>(layer, weight, numbers);
+}
+
+void end_forward(ConvolutionWeight& weight) { weight.forget_forward(); }
+
+bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbers numbers) {
+  if (layer.type != LayerType::convolution) return false;
+  const ConvolutionGeometry geometry = geometry_of(layer);
+  if (has_tile_gradient(geometry)) {
+    const auto tiles_of = [](std::int64_t size) { return (size + kTileSide - 1) / kTileSide; };
+    return input.size(0) * tiles_of(input.size(2)) * tiles_of(input.size(3)) >= kLeastTiles;
+  }
+  const std::int64_t pixels = input.size(0) * geometry.output_size(static_cast<int>(input.size(2))) *
+                              geometry.output_size(static_cast<int>(input.size(3)));
+  return numbers == ProductNumbers::halves && pixels >= kLeastPixels && halves_fit(geometry) &&
+         (!goes_back(geometry) || halves_fit(backward_geometry(geometry)));
+}
+
+at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,
+                           const at::Tensor& weight, const at::Tensor& bias) {
+  // Autograd's functions take no undefined tensors.
+  const at::Tensor used_bias =
+      bias.defined() ? bias : at::zeros({weight.size(0)}, weight.options().requires_grad(false));
+  return OwnConvolution::apply(packed, input, weight, used_bias);
+}
+
+}  // namespace fastermask

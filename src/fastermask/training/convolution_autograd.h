@@ -1,0 +1,33 @@
+// Convolutions on our own kernels, forward and backward (kernels/convolution.h): in float32 those of 3x3 and stride 1,
+// by Winograd's F(4x4, 3x3); in numbers of 16 bits all that these suit. The weight's gradient is computed in
+// kernels/convolution_gradient.h or linear_gradient.h, or by LibTorch for kernels and strides that neither knows.
+#pragma once
+
+#include <memory>
+
+#include "fastermask/graph/graph.h"
+#include "fastermask/training/packed_products.h"
+#include "fastermask/training/tensor.h"
+
+namespace fastermask {
+
+// A layer's weight, packed when it is first needed: several feature maps (the levels that the RPN's head runs over)
+// share it. For one step: the weight must not change meanwhile.
+class ConvolutionWeight;
+std::shared_ptr<ConvolutionWeight> make_convolution_weight(const Layer& layer, const at::Tensor& weight,
+                                                           ProductNumbers numbers);
+
+// Gives back the memory that only forward passes need.
+void end_forward(ConvolutionWeight& weight);
+
+// Whether own_convolution() computes this layer, and is worth while for maps of this size: packing costs as much as
+// some pixels do.
+bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbers numbers);
+
+// conv2d(input, weight, bias) as the layer says, with its gradients. input: [N, C, H, W] float32; weight: [K, C, R, R]
+// as `packed` was made of; bias: [K] or undefined, the same in every call. The result is channels-last. It is equal for
+// every thread count, as far as LibTorch's is.
+at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,
+                           const at::Tensor& weight, const at::Tensor& bias);
+
+}  // namespace fastermask

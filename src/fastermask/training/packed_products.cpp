@@ -1,0 +1,84 @@
+#include "fastermask/training/packed_products.h"
+
+#include "fastermask/kernels/linear_gradient.h"
+
+namespace fastermask {
+namespace {
+
+// Winograd's way takes a quarter of the products.
+ConvolutionMethod faster_method(const ConvolutionGeometry& geometry, bool halves) {
+  static_cast<void>(halves);
+  return PackedConvolution::winograd_fits(geometry) ? ConvolutionMethod::winograd : ConvolutionMethod::direct;
+}
+
+}  // namespace
+
+bool halves_fit(const ConvolutionGeometry& geometry) {
+  constexpr int kPictureDepth = 64;  // what a narrow kernel row has at most
+  const HalfArithmetic arithmetic = half_arithmetic();
+  if (arithmetic == HalfArithmetic::float32 || geometry.groups != 1 || geometry.in_channels % 2 != 0) return false;
+  if (geometry.kernel > 1 && geometry.kernel * geometry.in_channels <= kPictureDepth) return false;
+  return arithmetic == HalfArithmetic::bfloat16 || geometry.out_channels % (2 * kPanelWidth) == 0;
+}
+
+PackedConvolution pack_weight(const ConvolutionGeometry& geometry, const at::Tensor& weight, const at::Tensor& bias,
+                              ProductNumbers numbers) {
+  const at::Tensor values = weight.contiguous();
+  const at::Tensor shift = bias.defined() ? bias.contiguous() : bias;
+  const float* const bias_values = bias.defined() ? shift.data_ptr<float>() : nullptr;
+  const bool halves = numbers == ProductNumbers::halves && halves_fit(geometry);
+  const ConvolutionMethod method = faster_method(geometry, halves);
+  return halves ? PackedConvolution::in_halves(geometry, values.data_ptr<float>(), bias_values, method)
+                : PackedConvolution(geometry, values.data_ptr<float>(), bias_values, method);
+}
+
+ConvolutionGeometry pointwise_geometry(std::int64_t in, std::int64_t out) {
+  ConvolutionGeometry geometry;
+  geometry.in_channels = static_cast<int>(in);
+  geometry.out_channels = static_cast<int>(out);
+  return geometry;
+}
+
+at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& input) {
+  const ConvolutionGeometry& geometry = convolution.geometry();
+  const at::Tensor pixels = channels_last(input);
+  ConvolutionCall call;
+  call.input = pixels.data_ptr<float>();
+  call.batch = static_cast<int>(pixels.size(0));
+  call.height = static_cast<int>(pixels.size(2));
+  call.width = static_cast<int>(pixels.size(3));
+  at::Tensor output = at::empty({pixels.size(0), geometry.out_channels, geometry.output_size(call.height),
+                                 geometry.output_size(call.width)},
+                                pixels.options(), at::MemoryFormat::ChannelsLast);
+  call.output = output.data_ptr<float>();
+  convolution.run(call);
+  return output;
+}
+
+at::Tensor multiply_rows(const PackedConvolution& convolution, const at::Tensor& rows) {
+  const at::Tensor dense = rows.contiguous();
+  at::Tensor result = at::empty({dense.size(0), convolution.geometry().out_channels}, dense.options());
+  ConvolutionCall call;
+  call.input = dense.data_ptr<float>();
+  call.batch = static_cast<int>(dense.size(0));
+  call.output = result.data_ptr<float>();
+  convolution.run(call);
+  return result;
+}
+
+at::Tensor rows_weight_gradient(const at::Tensor& rows, const at::Tensor& gradient, ProductNumbers numbers) {
+  const at::Tensor input = rows.contiguous(), output_gradient = gradient.contiguous();
+  at::Tensor result = at::empty({gradient.size(1), rows.size(1)}, input.options());
+  LinearGradientCall call;
+  call.input = input.data_ptr<float>();
+  call.output_gradient = output_gradient.data_ptr<float>();
+  call.rows = input.size(0);
+  call.in_features = static_cast<int>(rows.size(1));
+  call.out_features = static_cast<int>(gradient.size(1));
+  call.weight_gradient = result.data_ptr<float>();
+  call.in_fp16 = numbers == ProductNumbers::halves;
+  linear_weight_gradient(call);
+  return result;
+}
+
+}  // namespace fastermask

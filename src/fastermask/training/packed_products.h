@@ -1,0 +1,33 @@
+// Products on packed weights (kernels/convolution.h) for training: which of them, and in which numbers.
+#pragma once
+
+#include "fastermask/kernels/convolution.h"
+#include "fastermask/training/tensor.h"
+
+namespace fastermask {
+
+// What products are of. `halves`: numbers of 16 bits (half_arithmetic()), which both operands are rounded to within the
+// product; sums, and all values outside, stay float32.
+enum class ProductNumbers { floats, halves };
+
+// Whether half_arithmetic()'s units can be given this geometry.
+bool halves_fit(const ConvolutionGeometry& geometry);
+
+// Packs a float32 weight, laid out as PackedConvolution wants it, on the CPU. `bias`: [K] or undefined. In halves where
+// these fit, else in floats; the method is the faster one for those numbers.
+PackedConvolution pack_weight(const ConvolutionGeometry& geometry, const at::Tensor& weight, const at::Tensor& bias,
+                              ProductNumbers numbers);
+
+// The geometry of [M, C] times [K, C]'s transpose: a 1x1 convolution of M pixels.
+ConvolutionGeometry pointwise_geometry(std::int64_t in, std::int64_t out);
+
+// [N, C, H, W] convolved to channels-last [N, K, P, Q].
+at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& input);
+
+// [M, C] times packed weights: [M, K].
+at::Tensor multiply_rows(const PackedConvolution& convolution, const at::Tensor& rows);
+
+// The gradient of a linear layer's weight, [K, C], from its input, [M, C], and its output's gradient, [M, K].
+at::Tensor rows_weight_gradient(const at::Tensor& rows, const at::Tensor& gradient, ProductNumbers numbers);
+
+}  // namespace fastermask
