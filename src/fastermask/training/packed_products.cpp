@@ -5,9 +5,8 @@
 namespace fastermask {
 namespace {
 
-// Winograd's way takes a quarter of the products.
 ConvolutionMethod faster_method(const ConvolutionGeometry& geometry, bool halves) {
-  static_cast<void>(halves);
+  if (halves) return PackedConvolution::method_in_bf16(geometry);
   return PackedConvolution::winograd_fits(geometry) ? ConvolutionMethod::winograd : ConvolutionMethod::direct;
 }
 
