@@ -170,7 +170,7 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
   const int channel = group * group_out + first_panel * kPanelWidth;
   constexpr std::ptrdiff_t kTogether = std::is_same_v<Element, Fp16> ? 2 : 1;  // panels that lie side by side
   PanelProductOf<Element> product;
-  if constexpr (std::is_same_v<Element, Fp16>) product.scale = convolution.fp16_scale_.data() + channel;
+  if constexpr (std::is_same_v<Element, Fp16>) product.scale = convolution.fp16_.scale.data.get() + channel;
   product.a_stride = stride() / window.step * window.pixel_stride;
   product.panel_stride = panel_stride;
   product.c_stride = static_cast<std::ptrdiff_t>(phase.step) * g.out_channels;

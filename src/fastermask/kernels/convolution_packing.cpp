@@ -120,6 +120,28 @@ PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, Convol
   FASTERMASK_CHECK(weights.size == weight_floats_ && bias_.size == bias_floats_,
                    "convolution: packed weights and bias have {} and {} numbers, their geometry needs {} and {}",
                    weights.size, bias_.size, weight_floats_, bias_floats_);
+  take_halves(weights);
+}
+
+PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method,
+                                     const Fp16Weights& weights, SharedFloats bias, Isa isa)
+    : geometry_(geometry), method_(method), isa_(isa), ops_(panel_ops(isa)), bias_(std::move(bias)) {
+  lay_out();
+  FASTERMASK_CHECK(fp16_fits() && weights.panels.size == weight_floats_ && weights.scale.size == fp16_scales() &&
+                       bias_.size == bias_floats_,
+                   "convolution: float16 weights, their scales and bias have {}, {} and {} numbers, which their "
+                   "geometry does not fit",
+                   weights.panels.size, weights.scale.size, bias_.size);
+  if (isa_ != Isa::avx512 || half_arithmetic() != HalfArithmetic::float16) {
+    take_halves(unpacked_fp16(weights));
+    return;
+  }
+  arithmetic_ = HalfArithmetic::float16;
+  fp16_ops_ = fp16_ops();
+  fp16_ = weights;
+}
+
+void PackedConvolution::take_halves(const SharedHalves& weights) {
   const HalfArithmetic wanted = isa_ == Isa::avx512 ? half_arithmetic() : HalfArithmetic::float32;
   if (wanted == HalfArithmetic::bfloat16 && pairs_fit()) {
     arithmetic_ = wanted;
@@ -161,6 +183,7 @@ SharedHalves PackedConvolution::rounded_halves() const {
 }
 
 SharedHalves PackedConvolution::packed_halves() const {
+  if (arithmetic_ == HalfArithmetic::float16 && halves_.data == nullptr) return unpacked_fp16(fp16_);
   if (arithmetic_ != HalfArithmetic::float32) return halves_;
   AlignedFloats rounded(weight_floats_);
   round_to_bf16(weights_.data.get(), rounded.data(), static_cast<std::int64_t>(weight_floats_));

@@ -111,7 +111,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
           product.c = products + matrix * out_matrix + panel * kPanelWidth;
           if constexpr (std::is_same_v<Element, Fp16>) {
             product.scale =
-                fp16_scale_.data() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * kPanelWidth;
+                fp16_.scale.data.get() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * kPanelWidth;
           }
           multiply(product);
         }
