@@ -244,7 +244,8 @@ void PackedConvolution::DirectRun<Element>::block(Span<const LineSegment> segmen
   const int panels = panels_of(g.out_channels / g.groups);
   const int depth = phase.taps.size() == 1 ? std::min(group_in, kMaxDepth) : group_in;
   const int step = convolution.ops_.panels_at_once;
-  std::vector<Window> windows;
+  thread_local std::vector<Window> kept;
+  std::vector<Window>& windows = kept;
   for (int first_depth = 0; first_depth < group_in; first_depth += depth) {
     for (int group = 0; group < g.groups; ++group) {
       Part part{group, 0, step, first_depth, std::min(depth, group_in - first_depth)};

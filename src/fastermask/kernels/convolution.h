@@ -172,6 +172,7 @@ class PackedConvolution {
   HalfArithmetic arithmetic_ = HalfArithmetic::float32;
   bool narrow_ = false;  // few input channels: a kernel row's pixels are taken as one
   std::vector<Phase> phases_;
+  std::vector<float> zeros_;         // [C] of Winograd's way: a pixel outside the picture
   std::ptrdiff_t panel_floats_ = 0;  // of one panel: depth * kPanelWidth
   std::size_t weight_floats_ = 0;
   std::size_t bias_floats_ = 0;

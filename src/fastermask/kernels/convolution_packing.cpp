@@ -208,6 +208,7 @@ void PackedConvolution::lay_out() {
   if (method_ == ConvolutionMethod::winograd) {
     FASTERMASK_CHECK(winograd_fits(g), "convolution: Winograd's way needs a 3x3 kernel of stride 1");
     panel_floats_ = static_cast<std::ptrdiff_t>(g.in_channels) * kPanelWidth;
+    zeros_.assign(static_cast<std::size_t>(g.in_channels), 0.0f);
     weight_floats_ = static_cast<std::size_t>(kWinogradMatrices * panels * panel_floats_);
   } else if (narrow_) {
     panel_floats_ = static_cast<std::ptrdiff_t>(g.kernel) * g.kernel * g.in_channels * kPanelWidth;
