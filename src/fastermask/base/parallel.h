@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+
+#include "fastermask/base/function_ref.h"
 
 namespace fastermask {
 
@@ -20,7 +21,7 @@ int num_threads();
 // be shorter). Ranges depend only on the arguments and num_threads(). Exceptions of body reach the caller (the first
 // one). Runs inline when one thread is enough, or when called inside another parallel_for or a SerialScope.
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
-                  const std::function<void(std::int64_t, std::int64_t)>& body);
+                  FunctionRef<void(std::int64_t, std::int64_t)> body);
 
 // While alive, parallel_for in this thread runs inline: for loader threads, which are parallel among themselves.
 class SerialScope {

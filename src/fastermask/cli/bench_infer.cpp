@@ -149,9 +149,9 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
     double prepare = 0, paste = 0;
     const double all = seconds_of([&] {
       prepare = seconds_of([&] { batch = make_input_batch(images, config, divisibility); });
-      const std::vector<Detections> found = detector.detect(batch, nullptr, &times);
+      std::vector<Detections> found = detector.detect(batch, nullptr, &times);
       detections = found[0].size();
-      paste = seconds_of([&] { to_original_image(found[0], image.size()); });
+      paste = seconds_of([&] { to_original_image(std::move(found[0]), image.size()); });
     });
     if (i == 0) continue;
     runs.push_back(times);

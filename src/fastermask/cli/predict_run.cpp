@@ -169,11 +169,11 @@ void PredictRun::process() {
   for (const Picture& picture : pictures) images.push_back(picture.image);
   const Batch batch = make_input_batch(images, config_, detector_->network().size_divisibility);
   NamedArrays dump;
-  const std::vector<Detections> found = detector_->detect(batch, options_.dump.empty() ? nullptr : &dump);
+  std::vector<Detections> found = detector_->detect(batch, options_.dump.empty() ? nullptr : &dump);
   if (!options_.dump.empty()) save_npz(options_.dump, dump);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const Detections detections =
-        above_threshold(to_original_image(found[i], images[i].size()), options_.score_threshold);
+        above_threshold(to_original_image(std::move(found[i]), images[i].size()), options_.score_threshold);
     if (options_.json) append_records(pictures[i], detections);
     if (!options_.output.empty() || options_.files.any()) try_write_files(pictures[i], detections);
     detections_ += detections.size();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/parallel.h"
@@ -165,7 +166,7 @@ Detections fast_rcnn_inference(Span<const float> class_logits, Span<const float>
   return suppress_per_class(candidates, image_size, params, rows);
 }
 
-Detections scale_detections(const Detections& detections, const ImageSize& original_size, std::vector<int>* rows) {
+Detections scale_detections(Detections detections, const ImageSize& original_size, std::vector<int>* rows) {
   const ImageSize& from = detections.image_size;
   FASTERMASK_CHECK(from.height > 0 && from.width > 0 && original_size.height > 0 && original_size.width > 0,
                    "scale_detections: sizes must be positive, got {} x {} to {} x {}", from.height, from.width,
@@ -176,6 +177,12 @@ Detections scale_detections(const Detections& detections, const ImageSize& origi
   scaled.image_size = original_size;
   scaled.soft_mask_size = detections.soft_mask_size;
   if (rows != nullptr) rows->clear();
+  scaled.boxes.reserve(detections.size());
+  scaled.scores.reserve(detections.size());
+  scaled.classes.reserve(detections.size());
+  scaled.soft_masks.reserve(detections.soft_masks.size());
+  scaled.masks.reserve(detections.masks.size());
+  scaled.keypoints.reserve(detections.keypoints.size());
   for (std::size_t i = 0; i < detections.size(); ++i) {
     const Box& b = detections.boxes[i];
     const Box box = clip({b.x1 * scale_x, b.y1 * scale_y, b.x2 * scale_x, b.y2 * scale_y}, original_size);
@@ -183,10 +190,10 @@ Detections scale_detections(const Detections& detections, const ImageSize& origi
     scaled.boxes.push_back(box);
     scaled.scores.push_back(detections.scores.at(i));
     scaled.classes.push_back(detections.classes.at(i));
-    if (!detections.soft_masks.empty()) scaled.soft_masks.push_back(detections.soft_masks.at(i));
-    if (!detections.masks.empty()) scaled.masks.push_back(detections.masks.at(i));
+    if (!detections.soft_masks.empty()) scaled.soft_masks.push_back(std::move(detections.soft_masks.at(i)));
+    if (!detections.masks.empty()) scaled.masks.push_back(std::move(detections.masks.at(i)));
     if (!detections.keypoints.empty()) {
-      scaled.keypoints.push_back(detections.keypoints.at(i));
+      scaled.keypoints.push_back(std::move(detections.keypoints.at(i)));
       for (Keypoint& keypoint : scaled.keypoints.back()) {
         keypoint.x *= scale_x;
         keypoint.y *= scale_y;

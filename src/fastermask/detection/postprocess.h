@@ -51,7 +51,7 @@ Detections fast_rcnn_inference(Span<const float> class_logits, Span<const float>
 // Takes detections from the network's input frame (detections.image_size) to the original picture's: boxes scaled per
 // axis, clipped, empty ones dropped with all their fields; keypoints scaled. Soft masks stay; pasting is the caller's.
 // `rows`, if given, receives the indices of the kept detections.
-Detections scale_detections(const Detections& detections, const ImageSize& original_size,
+Detections scale_detections(Detections detections, const ImageSize& original_size,
                             std::vector<int>* rows = nullptr);
 
 // Keypoints of the heat maps.

@@ -36,8 +36,11 @@ Proposals select_on_level(const RpnLevel& level, std::size_t image, Span<const B
   const std::size_t count = anchors_of_level(level);
   const float* logits = level.logits + image * count;
   const float* deltas = level.deltas + image * count * 4;
+  const std::vector<int> best = top_scores(Span<const float>(logits, count), params.pre_nms_topk);
   Proposals candidates;
-  for (const int i : top_scores(Span<const float>(logits, count), params.pre_nms_topk)) {
+  candidates.boxes.reserve(best.size());
+  candidates.logits.reserve(best.size());
+  for (const int i : best) {
     const std::size_t index = static_cast<std::size_t>(i);
     const float* d = deltas + index * 4;
     candidates.boxes.push_back(params.coder.decode({d[0], d[1], d[2], d[3]}, level_anchors[index]));
@@ -51,6 +54,11 @@ Proposals suppress_in_image(Span<const Proposals> candidates_per_level, const Im
                             const ProposalParams& params) {
   Proposals all;
   std::vector<int> levels;
+  std::size_t count = 0;
+  for (const Proposals& candidates : candidates_per_level) count += candidates.size();
+  all.boxes.reserve(count);
+  all.logits.reserve(count);
+  levels.reserve(count);
   const float min_size = static_cast<float>(params.min_box_size);
   for (std::size_t level = 0; level < candidates_per_level.size(); ++level) {
     const Proposals& candidates = candidates_per_level[level];
@@ -68,8 +76,11 @@ Proposals suppress_in_image(Span<const Proposals> candidates_per_level, const Im
       levels.push_back(static_cast<int>(level));
     }
   }
+  const std::vector<int> best = batched_nms(all.boxes, all.logits, levels, params.nms_thresh, params.post_nms_topk);
   Proposals kept;
-  for (const int i : batched_nms(all.boxes, all.logits, levels, params.nms_thresh, params.post_nms_topk)) {
+  kept.boxes.reserve(best.size());
+  kept.logits.reserve(best.size());
+  for (const int i : best) {
     kept.boxes.push_back(all.boxes[static_cast<std::size_t>(i)]);
     kept.logits.push_back(all.logits[static_cast<std::size_t>(i)]);
   }

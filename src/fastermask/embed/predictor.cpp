@@ -79,10 +79,10 @@ struct Predictor::Model {
   std::vector<std::vector<Instance>> run(const std::vector<Image>& images) const {
     if (images.empty()) return {};
     const Batch batch = make_input_batch(images, config, detector->network().size_divisibility);
-    const std::vector<Detections> found = detector->detect(batch);
+    std::vector<Detections> found = detector->detect(batch);
     std::vector<std::vector<Instance>> results;
     for (std::size_t i = 0; i < found.size(); ++i)
-      results.push_back(to_instances(to_original_image(found[i], images[i].size())));
+      results.push_back(to_instances(to_original_image(std::move(found[i]), images[i].size())));
     return results;
   }
 

@@ -123,9 +123,9 @@ DetectorEvaluation evaluate_detector(Detector& detector, const std::shared_ptr<c
     InferenceLog log(loader.image_count(), share.world_size);
     for (Batch batch; loader.next(batch);) {
       const auto start = std::chrono::steady_clock::now();
-      const std::vector<Detections> detections = detector.detect(batch);
+      std::vector<Detections> detections = detector.detect(batch);
       for (std::size_t i = 0; i < detections.size(); ++i) {
-        const Detections original = to_original_image(detections[i], batch.original_sizes[i]);
+        const Detections original = to_original_image(std::move(detections[i]), batch.original_sizes[i]);
         if (share.rank == 0) {
           take(original);
         } else {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "fastermask/kernels/bf16.h"
+#include "fastermask/kernels/fp16.h"
 
 namespace fastermask {
 
@@ -38,6 +39,12 @@ struct SharedFloats {
 // The same of bfloat16 numbers.
 struct SharedHalves {
   std::shared_ptr<const Bf16> data;
+  std::size_t size = 0;
+};
+
+// And of float16 numbers.
+struct SharedFp16 {
+  std::shared_ptr<const Fp16> data;
   std::size_t size = 0;
 };
 

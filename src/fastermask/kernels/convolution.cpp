@@ -184,7 +184,7 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
   const int channel = group * group_out + first_panel * kPanelWidth;
   constexpr std::ptrdiff_t kTogether = std::is_same_v<Element, Fp16> ? 2 : 1;  // panels that lie side by side
   PanelProductOf<Element> product;
-  if constexpr (std::is_same_v<Element, Fp16>) product.scale = convolution.fp16_scale_.data() + channel;
+  if constexpr (std::is_same_v<Element, Fp16>) product.scale = convolution.fp16_.scale.data.get() + channel;
   product.a_stride = stride() / window.step * window.pixel_stride;
   product.panel_stride = panel_stride;
   product.c_stride = static_cast<std::ptrdiff_t>(phase.step) * g.out_channels;
@@ -279,7 +279,8 @@ void PackedConvolution::DirectRun<Element>::block(Span<const LineSegment> segmen
   const int most = std::is_same_v<Element, Bf16> ? kMaxHalfDepth : kMaxDepth;
   const int depth = phase.taps.size() == 1 ? std::min(group_in, most) : group_in;
   const int step = convolution.ops_.panels_at_once;
-  std::vector<Window> windows;
+  thread_local std::vector<Window> kept;
+  std::vector<Window>& windows = kept;
   for (int first_depth = 0; first_depth < group_in; first_depth += depth) {
     for (int group = 0; group < g.groups; ++group) {
       Part part{group, 0, step, first_depth, std::min(depth, group_in - first_depth)};

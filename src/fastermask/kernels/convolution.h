@@ -37,6 +37,13 @@ enum class ConvolutionMethod {
   winograd,  // 3x3, stride 1: a quarter of the multiplications, five times the rounding error (winograd_tile.h)
 };
 
+// Weights in bfloat16 as units for float16 read them: two panels of output channels at a time, each channel's numbers
+// divided by a power of two of its own. Of these numbers, the smallest (below 2^-14 of that power) lose some bits.
+struct Fp16Weights {
+  SharedFp16 panels;   // [copy][panel / 2][depth][2 * kPanelWidth]
+  SharedFloats scale;  // [K], in Winograd's domain [matrix, K]
+};
+
 // One application to a batch of feature maps.
 struct ConvolutionCall {
   const float* input = nullptr;  // [N, H, W, C]
@@ -69,12 +76,17 @@ class PackedConvolution {
   PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, const SharedHalves& weights,
                     SharedFloats bias, Isa isa = best_isa());
 
+  // The same with weights that fp16_weights() gave, perhaps on another machine: used as they are by a processor with
+  // such units, else turned back. Throws Error when the geometry does not suit them (fp16_fits()) or a size is wrong.
+  PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method, const Fp16Weights& weights,
+                    SharedFloats bias, Isa isa = best_isa());
+
   // From float32 weights to the above. Winograd's are rounded after their transform.
   static PackedConvolution in_bf16(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
                                    ConvolutionMethod method, Isa isa = best_isa());
 
-  // The same for training, which packs weights anew in every step: straight to the numbers that are multiplied, so
-  // there are no packed_halves(). On machines whose arithmetic is float16 it takes a fraction of the time, and weights
+  // The same for training, which packs weights anew in every step: straight to the numbers that are multiplied (of
+  // which packed_halves() would be a second rounding). On machines whose arithmetic is float16 it takes a fraction of the time, and weights
   // are rounded once, to float16.
   static PackedConvolution in_halves(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
                                      ConvolutionMethod method, Isa isa = best_isa());
@@ -100,6 +112,8 @@ class PackedConvolution {
   // where pairs_fit() two steps of depth lie side by side for each column. Throws Error when they are no bfloat16
   // numbers.
   SharedHalves packed_halves() const;
+  // Of a convolution with arithmetic() float16.
+  const Fp16Weights& fp16_weights() const { return fp16_; }
 
   // Whether units for bfloat16, which multiply pairs, can be given a layer's depth: no groups, even, and not a
   // picture's three channels.
@@ -143,8 +157,14 @@ class PackedConvolution {
   void pack_direct(const float* weight, float* packed) const;
   void pack_narrow(const float* weight, float* packed) const;
   void pack_winograd(const float* weight, float* packed) const;
+  void take_halves(const SharedHalves& weights);
+  struct Fp16Panel;
+  template <class Body>
+  void for_fp16_panels(const Body& body) const;  // calls it with each, in parallel
+  std::size_t fp16_scales() const;
   void pack_fp16(const SharedHalves& weights);
   void pack_fp16(const float* weight);
+  SharedHalves unpacked_fp16(const Fp16Weights& weights) const;  // in the order of packed_halves()
   SharedHalves rounded_halves() const;  // of weights_, in the order of packed_halves()
   template <class Element>
   void run_direct(const ConvolutionCall& call) const;
@@ -166,14 +186,14 @@ class PackedConvolution {
   HalfArithmetic arithmetic_ = HalfArithmetic::float32;
   bool narrow_ = false;  // few input channels: a kernel row's pixels are taken as one
   std::vector<Phase> phases_;
+  std::vector<float> zeros_;         // [C] of Winograd's way: a pixel outside the picture
   std::ptrdiff_t panel_floats_ = 0;  // of one panel: depth * kPanelWidth
   std::size_t weight_floats_ = 0;
   std::size_t bias_floats_ = 0;
   SharedFloats weights_;
-  SharedHalves halves_;                      // instead of weights_: packed_halves(), which bfloat16 units read
-  std::shared_ptr<const Fp16> fp16_panels_;  // two panels at a time, divided by fp16_scale_
-  std::vector<float> fp16_scale_;            // [K], in Winograd's domain [matrix, K]
-  SharedFloats bias_;   // [G, K / G rounded up to whole panels]
+  SharedHalves halves_;  // instead of weights_: packed_halves(), which bfloat16 units read
+  Fp16Weights fp16_;     // likewise, which float16 units read
+  SharedFloats bias_;    // [G, K / G rounded up to whole panels]
 };
 
 template <>
@@ -186,7 +206,7 @@ inline const Bf16* PackedConvolution::panels<Bf16>() const {
 }
 template <>
 inline const Fp16* PackedConvolution::panels<Fp16>() const {
-  return fp16_panels_.get();
+  return fp16_.panels.data.get();
 }
 
 }  // namespace fastermask

@@ -16,7 +16,7 @@ std::int64_t balanced(std::int64_t count, std::int64_t threads) {
 
 }  // namespace
 
-void run_blocks(const LineGrid& grid, const std::function<void(Span<const LineSegment>)>& body) {
+void run_blocks(const LineGrid& grid, FunctionRef<void(Span<const LineSegment>)> body) {
   if (grid.lines == 0 || grid.length == 0) return;
   const std::int64_t threads = num_threads();
   // Long lines are cut; short ones are joined.
@@ -29,7 +29,8 @@ void run_blocks(const LineGrid& grid, const std::function<void(Span<const LineSe
   const std::int64_t joined = std::max<std::int64_t>(1, grid.rows / part_length);
   const std::int64_t blocks = std::min(segments, balanced(ceil_div(segments, joined), threads));
   parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<LineSegment> block;
+    thread_local std::vector<LineSegment> kept;
+    std::vector<LineSegment>& block = kept;
     for (std::int64_t b = begin; b < end; ++b) {
       block.clear();
       for (std::int64_t s = segments * b / blocks; s < segments * (b + 1) / blocks; ++s) {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 
+#include "fastermask/base/function_ref.h"
 #include "fastermask/base/span.h"
 #include "fastermask/kernels/panel_product.h"
 
@@ -44,8 +44,9 @@ struct LineGrid {
   int rows_at_once = 12;    // whose multiples a product computes without a rest
 };
 
-// Calls `body` with the segments of one block after the other, in parallel; together they cover the grid once.
-void run_blocks(const LineGrid& grid, const std::function<void(Span<const LineSegment>)>& body);
+// Calls `body` with the segments of one block after the other, in parallel; together they cover the grid once. `body`
+// must not call it again.
+void run_blocks(const LineGrid& grid, FunctionRef<void(Span<const LineSegment>)> body);
 
 // The bias in `columns` channels of `count` pixels.
 void fill_lines(const float* bias, int columns, float* out, std::ptrdiff_t stride, std::int64_t count);

@@ -13,45 +13,76 @@
 
 namespace fastermask {
 
-// From panels, [copy][panel][depth / 2][kPanelWidth][2], to pairs of them, [copy][panel / 2][depth][2 * kPanelWidth]. A
-// copy is one of Winograd's matrices, which have scales of their own, or all taps of a phase, which share theirs.
-void PackedConvolution::pack_fp16(const SharedHalves& weights) {
+// A panel of one copy: one of Winograd's matrices, which have scales of their own, or all taps of a phase, which share
+// theirs.
+struct PackedConvolution::Fp16Panel {
+  std::ptrdiff_t halves = 0;  // where it begins among panels, [copy][panel][depth / 2][kPanelWidth][2]
+  std::ptrdiff_t fp16 = 0;    // and among pairs of them, [copy][panel / 2][depth][2 * kPanelWidth]
+  std::ptrdiff_t depth = 0;
+  std::ptrdiff_t scale = 0;
+};
+
+template <class Body>
+void PackedConvolution::for_fp16_panels(const Body& body) const {
   const bool winograd = method_ == ConvolutionMethod::winograd;
   const int panels = panels_of(geometry_.out_channels);
   const int copies = winograd ? kWinogradMatrices : static_cast<int>(phases_.size());
+  parallel_for(0, panels, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      for (int copy = 0; copy < copies; ++copy) {
+        std::ptrdiff_t first = static_cast<std::ptrdiff_t>(copy) * panels * panel_floats_;
+        std::ptrdiff_t depth = geometry_.in_channels;
+        if (!winograd) {
+          const Phase& phase = phases_[static_cast<std::size_t>(copy)];
+          first = phase.panel_offset;
+          depth *= static_cast<std::ptrdiff_t>(phase.taps.size());
+        }
+        const std::ptrdiff_t pair = panel - panel % 2;
+        body(Fp16Panel{first + panel * depth * kPanelWidth,
+                       first + pair * depth * kPanelWidth + panel % 2 * kPanelWidth, depth,
+                       ((winograd ? copy * panels : 0) + panel) * kPanelWidth});
+      }
+    }
+  });
+}
+
+std::size_t PackedConvolution::fp16_scales() const {
+  const int copies = method_ == ConvolutionMethod::winograd ? kWinogradMatrices : 1;
+  return static_cast<std::size_t>(copies) * static_cast<std::size_t>(geometry_.out_channels);
+}
+
+void PackedConvolution::pack_fp16(const SharedHalves& weights) {
+  const auto scale = std::make_shared<AlignedFloats>(fp16_scales());
   const auto memory = std::make_shared<AlignedFloats>((weights.size + 1) / 2);
   Fp16* const packed = reinterpret_cast<Fp16*>(memory->data());
-  fp16_scale_.assign(static_cast<std::size_t>((winograd ? copies : 1) * panels * kPanelWidth), 0);
-  // Where a panel begins, and its depth.
-  const auto panel_at = [&](int copy, int panel) {
-    std::ptrdiff_t first = static_cast<std::ptrdiff_t>(copy) * panels * panel_floats_, depth = geometry_.in_channels;
-    if (!winograd) {
-      const Phase& phase = phases_[static_cast<std::size_t>(copy)];
-      first = phase.panel_offset;
-      depth *= static_cast<std::ptrdiff_t>(phase.taps.size());
+  std::fill_n(scale->data(), scale->size(), 0.0f);
+  for_fp16_panels([&](const Fp16Panel& panel) {
+    fp16_ops_.raise_scales(weights.data.get() + panel.halves, panel.depth, geometry_.in_channels,
+                           scale->data() + panel.scale);
+  });
+  for_fp16_panels([&](const Fp16Panel& panel) {
+    fp16_ops_.pack_panel(weights.data.get() + panel.halves, panel.depth, scale->data() + panel.scale,
+                         packed + panel.fp16);
+  });
+  fp16_.scale = {std::shared_ptr<const float>(scale, scale->data()), scale->size()};
+  fp16_.panels = {std::shared_ptr<const Fp16>(memory, packed), weights.size};
+}
+
+SharedHalves PackedConvolution::unpacked_fp16(const Fp16Weights& weights) const {
+  const auto memory = std::make_shared<AlignedFloats>((weights.panels.size + 1) / 2);
+  Bf16* const halves = reinterpret_cast<Bf16*>(memory->data());
+  for_fp16_panels([&](const Fp16Panel& panel) {
+    const Fp16* in = weights.panels.data.get() + panel.fp16;
+    const float* const scale = weights.scale.data.get() + panel.scale;
+    Bf16* out = halves + panel.halves;
+    for (std::ptrdiff_t k = 0; k < panel.depth; k += 2, in += 4 * kPanelWidth, out += 2 * kPanelWidth) {
+      float pair[2 * kPanelWidth];
+      for (int i = 0; i < 2 * kPanelWidth; ++i)
+        pair[i] = to_float(in[i % 2 * 2 * kPanelWidth + i / 2]) * scale[i / 2];
+      narrow_to_bf16(pair, out, 2 * kPanelWidth);  // exact: they were bfloat16 numbers
     }
-    return std::pair(first + panel * depth * kPanelWidth, depth);
-  };
-  const auto scale_of = [&](int copy, int panel) {
-    return fp16_scale_.data() + ((winograd ? copy * panels : 0) + panel) * kPanelWidth;
-  };
-  const auto for_panels = [&](auto body) {
-    parallel_for(0, panels, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (int panel = static_cast<int>(begin); panel < end; ++panel) {
-        for (int copy = 0; copy < copies; ++copy) body(copy, panel);
-      }
-    });
-  };
-  for_panels([&](int copy, int panel) {
-    const auto [offset, depth] = panel_at(copy, panel);
-    fp16_ops_.raise_scales(weights.data.get() + offset, depth, geometry_.in_channels, scale_of(copy, panel));
   });
-  for_panels([&](int copy, int panel) {
-    const auto [offset, depth] = panel_at(copy, panel);
-    fp16_ops_.pack_panel(weights.data.get() + offset, depth, scale_of(copy, panel),
-                         packed + panel_at(copy, panel - panel % 2).first + panel % 2 * kPanelWidth);
-  });
-  fp16_panels_ = {memory, packed};
+  return {std::shared_ptr<const Bf16>(memory, halves), weights.panels.size};
 }
 
 PackedConvolution PackedConvolution::in_halves(const ConvolutionGeometry& geometry, const float* weight,
@@ -77,11 +108,12 @@ void PackedConvolution::pack_fp16(const float* weight) {
   const std::ptrdiff_t pair = winograd ? 2 * panel_floats_ : 2 * area * channels * kPanelWidth;  // of panels, of a matrix
   const auto memory = std::make_shared<AlignedFloats>((weight_floats_ + 1) / 2);
   Fp16* const packed = reinterpret_cast<Fp16*>(memory->data());
-  fp16_scale_.assign(static_cast<std::size_t>((winograd ? kWinogradMatrices : 1) * panels * kPanelWidth), 0);
+  const auto scales = std::make_shared<AlignedFloats>(fp16_scales());
+  std::fill_n(scales->data(), scales->size(), 0.0f);
   parallel_for(0, panels, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel) {
       Fp16* const out = packed + panel / 2 * pair + panel % 2 * kPanelWidth;
-      float* const scale = fp16_scale_.data() + panel * kPanelWidth;
+      float* const scale = scales->data() + panel * kPanelWidth;
       if (winograd) {
         float* const columns = thread_scratch(static_cast<std::size_t>(kWinogradMatrices * panel_floats_));
         pack_kernels(weight + panel * kPanelWidth * channels * area, channels, columns, panel_floats_);
@@ -109,7 +141,8 @@ void PackedConvolution::pack_fp16(const float* weight) {
       }
     }
   });
-  fp16_panels_ = {memory, packed};
+  fp16_.scale = {std::shared_ptr<const float>(scales, scales->data()), scales->size()};
+  fp16_.panels = {std::shared_ptr<const Fp16>(memory, packed), weight_floats_};
 }
 
 }  // namespace fastermask

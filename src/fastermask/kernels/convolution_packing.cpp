@@ -134,6 +134,28 @@ PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, Convol
   FASTERMASK_CHECK(weights.size == weight_floats_ && bias_.size == bias_floats_,
                    "convolution: packed weights and bias have {} and {} numbers, their geometry needs {} and {}",
                    weights.size, bias_.size, weight_floats_, bias_floats_);
+  take_halves(weights);
+}
+
+PackedConvolution::PackedConvolution(const ConvolutionGeometry& geometry, ConvolutionMethod method,
+                                     const Fp16Weights& weights, SharedFloats bias, Isa isa)
+    : geometry_(geometry), method_(method), isa_(isa), ops_(panel_ops(isa)), bias_(std::move(bias)) {
+  lay_out();
+  FASTERMASK_CHECK(fp16_fits() && weights.panels.size == weight_floats_ && weights.scale.size == fp16_scales() &&
+                       bias_.size == bias_floats_,
+                   "convolution: float16 weights, their scales and bias have {}, {} and {} numbers, which their "
+                   "geometry does not fit",
+                   weights.panels.size, weights.scale.size, bias_.size);
+  if (isa_ != Isa::avx512 || half_arithmetic() != HalfArithmetic::float16) {
+    take_halves(unpacked_fp16(weights));
+    return;
+  }
+  arithmetic_ = HalfArithmetic::float16;
+  fp16_ops_ = fp16_ops();
+  fp16_ = weights;
+}
+
+void PackedConvolution::take_halves(const SharedHalves& weights) {
   const HalfArithmetic wanted = isa_ == Isa::avx512 ? half_arithmetic() : HalfArithmetic::float32;
   if (wanted == HalfArithmetic::bfloat16 && pairs_fit()) {
     arithmetic_ = wanted;
@@ -175,10 +197,8 @@ SharedHalves PackedConvolution::rounded_halves() const {
 }
 
 SharedHalves PackedConvolution::packed_halves() const {
-  if (arithmetic_ != HalfArithmetic::float32) {
-    FASTERMASK_CHECK(halves_.data != nullptr, "convolution: weights for training are not kept as bfloat16 numbers");
-    return halves_;
-  }
+  if (arithmetic_ == HalfArithmetic::float16 && halves_.data == nullptr) return unpacked_fp16(fp16_);
+  if (arithmetic_ != HalfArithmetic::float32) return halves_;
   AlignedFloats rounded(weight_floats_);
   round_to_bf16(weights_.data.get(), rounded.data(), static_cast<std::int64_t>(weight_floats_));
   FASTERMASK_CHECK(std::equal(rounded.data(), rounded.data() + weight_floats_, weights_.data.get()),
@@ -202,6 +222,7 @@ void PackedConvolution::lay_out() {
   if (method_ == ConvolutionMethod::winograd) {
     FASTERMASK_CHECK(winograd_fits(g), "convolution: Winograd's way needs a 3x3 kernel of stride 1");
     panel_floats_ = static_cast<std::ptrdiff_t>(g.in_channels) * kPanelWidth;
+    zeros_.assign(static_cast<std::size_t>(g.in_channels), 0.0f);
     weight_floats_ = static_cast<std::size_t>(kWinogradMatrices * panels * panel_floats_);
   } else if (narrow_) {
     panel_floats_ = static_cast<std::ptrdiff_t>(g.kernel) * g.kernel * g.in_channels * kPanelWidth;

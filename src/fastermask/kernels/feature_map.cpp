@@ -14,6 +14,12 @@ namespace {
 constexpr std::int64_t kGrainFloats = 1 << 14;
 constexpr std::int64_t kMomentPixels = 4096;  // pixels summed together by group_norm; fixed, so that sums are
 
+// Memory of the calling thread, kept from layer to layer.
+struct GroupNormScratch {
+  std::vector<double> moments;
+  std::vector<float> scales, shifts;
+};
+
 std::int64_t grain(std::int64_t floats_each) { return std::max<std::int64_t>(1, kGrainFloats / floats_each); }
 
 }  // namespace
@@ -25,7 +31,9 @@ void max_pool(const FeatureMapShape& shape, const float* input, int kernel, int 
   const std::int64_t lines = static_cast<std::int64_t>(shape.batch) * out_height;
   parallel_for(0, lines, grain(static_cast<std::int64_t>(out_width) * shape.channels),
                [&](std::int64_t begin, std::int64_t end) {
-    std::vector<const float*> window(static_cast<std::size_t>(kernel) * static_cast<std::size_t>(kernel));
+    thread_local std::vector<const float*> kept;
+    std::vector<const float*>& window = kept;
+    window.resize(static_cast<std::size_t>(kernel) * static_cast<std::size_t>(kernel));
     for (std::int64_t line = begin; line < end; ++line) {
       const std::int64_t image = line / out_height;
       const int top = static_cast<int>(line % out_height) * stride - padding;
@@ -64,7 +72,10 @@ void group_norm(const FeatureMapShape& shape, const float* input, int groups, do
   const std::int64_t parts = (pixels + kMomentPixels - 1) / kMomentPixels;
   const auto channels = static_cast<std::size_t>(shape.channels);
   const auto moment_size = 2 * channels;
-  std::vector<double> moments(static_cast<std::size_t>(shape.batch * parts) * moment_size, 0.0);
+  thread_local GroupNormScratch kept;
+  std::vector<double>& moments = kept.moments;  // of this thread, whoever reads them below
+  std::vector<float>&scales = kept.scales, &shifts = kept.shifts;
+  moments.assign(static_cast<std::size_t>(shape.batch * parts) * moment_size, 0.0);
   parallel_for(0, shape.batch * parts, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t first = i % parts * kMomentPixels;
@@ -73,8 +84,8 @@ void group_norm(const FeatureMapShape& shape, const float* input, int groups, do
           shape.channels, sums, sums + channels);
     }
   });
-  std::vector<float> scales(static_cast<std::size_t>(shape.batch) * channels);
-  std::vector<float> shifts(scales.size());
+  scales.resize(static_cast<std::size_t>(shape.batch) * channels);
+  shifts.resize(scales.size());
   const std::size_t group_channels = channels / static_cast<std::size_t>(groups);
   for (std::size_t image = 0; image < static_cast<std::size_t>(shape.batch); ++image) {
     for (std::size_t first = 0; first < channels; first += group_channels) {

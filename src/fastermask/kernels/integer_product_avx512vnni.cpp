@@ -1,7 +1,9 @@
 // See integer_product.h: four products a lane and instruction, 64 columns of bytes at a time.
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "fastermask/kernels/integer_product.h"
 
@@ -33,10 +35,28 @@ inline void finish(const IntegerProduct& product, int row, int v, __m512i sum) {
   _mm512_mask_cvtepi32_storeu_epi8(product.q + row * product.q_stride + first, there, _mm512_cvtps_epi32(kept));
 }
 
+// Asks for what finish() reads and writes, far enough ahead to be there by then: shallow layers wait for it otherwise.
+template <int kR>
+inline void prefetch_rows(const IntegerProduct& product, int first_row) {
+  for (int r = first_row; r < first_row + kR; ++r) {
+    if (product.residual != nullptr) {
+      const float* const residual =
+          product.residual + ((r + product.residual_phase) >> product.residual_shift) * product.residual_stride;
+      __builtin_prefetch(residual);
+      if (product.columns > kIntegerPanelWidth) __builtin_prefetch(residual + kIntegerPanelWidth);
+    }
+    if (product.c != nullptr) {
+      __builtin_prefetch(product.c + r * product.c_stride, 1);
+      if (product.columns > kIntegerPanelWidth) __builtin_prefetch(product.c + r * product.c_stride + kIntegerPanelWidth, 1);
+    }
+  }
+}
+
 template <int kR, int kP>
 void multiply_rows(const IntegerProduct& product, int first_row) {
   const std::uint8_t* first = product.a + first_row * product.a_stride;
   const std::int8_t* panel = product.panel;
+  if (product.sums == nullptr) prefetch_rows<kR>(product, first_row);
   __m512i sums[kR][kP];
 #pragma GCC unroll 12
   for (int r = 0; r < kR; ++r) {
@@ -76,26 +96,23 @@ void multiply_rows(const IntegerProduct& product, int first_row) {
   }
 }
 
-// The last rows, fewer than kRows.
-template <int kR, int kP>
-void multiply_tail(const IntegerProduct& product, int first_row) {
-  if constexpr (kR > 0) {
-    if (product.rows - first_row == kR) return multiply_rows<kR, kP>(product, first_row);
-    multiply_tail<kR - 1, kP>(product, first_row);
+// Rows in blocks of nearly the same size: a few rows left over would have too few sums to keep the units busy.
+template <int kP, std::size_t... kBlocks>
+void multiply_panels(const IntegerProduct& product, std::index_sequence<kBlocks...>) {
+  using Multiply = void (*)(const IntegerProduct&, int);
+  static constexpr Multiply kOfRows[] = {multiply_rows<static_cast<int>(kBlocks) + 1, kP>...};
+  const int blocks = (product.rows + kRows - 1) / kRows;
+  for (int b = 0; b < blocks; ++b) {
+    const int begin = product.rows * b / blocks, end = product.rows * (b + 1) / blocks;
+    kOfRows[end - begin - 1](product, begin);
   }
-}
-
-template <int kP>
-void multiply_panels(const IntegerProduct& product) {
-  int row = 0;
-  for (; row + kRows <= product.rows; row += kRows) multiply_rows<kRows, kP>(product, row);
-  multiply_tail<kRows - 1, kP>(product, row);
 }
 
 }  // namespace
 
 void multiply_integer_panels_vnni(const IntegerProduct& product) {
-  product.columns > kIntegerPanelWidth ? multiply_panels<2>(product) : multiply_panels<1>(product);
+  constexpr std::make_index_sequence<kRows> kBlocks;
+  product.columns > kIntegerPanelWidth ? multiply_panels<2>(product, kBlocks) : multiply_panels<1>(product, kBlocks);
 }
 
 }  // namespace fastermask::FASTERMASK_ISA

@@ -26,9 +26,13 @@ struct PasteAxis {
   std::vector<float> far_parts;     // [count]
 };
 
-PasteAxis make_paste_axis(float low, float high, int length, int mask_size) {
-  PasteAxis axis;
-  if (!std::isfinite(low) || !std::isfinite(high)) return axis;
+// Fills `axis`, whose storage is used again.
+void make_paste_axis(float low, float high, int length, int mask_size, PasteAxis& axis) {
+  axis.begin = axis.count = 0;
+  axis.cells.clear();
+  axis.near_parts.clear();
+  axis.far_parts.clear();
+  if (!std::isfinite(low) || !std::isfinite(high)) return;
   const float limit = static_cast<float>(length);
   axis.begin = static_cast<int>(std::min(std::max(std::floor(low) - 1, 0.0f), limit));
   const int end = static_cast<int>(std::max(std::min(std::ceil(high) + 1, limit), 0.0f));
@@ -43,21 +47,21 @@ PasteAxis make_paste_axis(float low, float high, int length, int mask_size) {
     axis.far_parts.push_back(inside ? position - cell : 0);
     axis.near_parts.push_back(inside ? 1 - (position - cell) : 0);
   }
-  return axis;
 }
 
-// A soft mask ready to be sampled in an image.
+// A soft mask ready to be sampled in an image. May be set again and again, and then uses the same memory.
 class PasteRegion {
  public:
-  PasteRegion(const float* soft, int mask_size, const Box& box, ImageSize image, bool along_columns)
-      : side_(mask_size + 2), along_columns_(along_columns) {
+  void set(const float* soft, int mask_size, const Box& box, ImageSize image, bool along_columns) {
+    side_ = mask_size + 2;
+    along_columns_ = along_columns;
     FASTERMASK_CHECK(mask_size >= 1, "paste: the soft mask's size must be at least 1, got {}", mask_size);
     FASTERMASK_CHECK(image.height > 0 && image.width > 0, "paste: the image's size must be positive, got {} x {}",
                      image.height, image.width);
-    rows_ = make_paste_axis(box.y1, box.y2, image.height, mask_size);
-    columns_ = make_paste_axis(box.x1, box.x2, image.width, mask_size);
+    make_paste_axis(box.y1, box.y2, image.height, mask_size, rows_);
+    make_paste_axis(box.x1, box.x2, image.width, mask_size, columns_);
     if (rows_.count == 0 || columns_.count == 0) rows_.count = columns_.count = 0;
-    padded_.resize(paste_index(side_) * paste_index(side_));
+    padded_.assign(paste_index(side_) * paste_index(side_), 0.0f);
     for (int y = 0; y < mask_size; ++y) {
       for (int x = 0; x < mask_size; ++x) {
         const int to = along_columns ? (x + 1) * side_ + y + 1 : (y + 1) * side_ + x + 1;
@@ -96,18 +100,26 @@ class PasteRegion {
   int line_length() const { return along_columns_ ? rows_.count : columns_.count; }
 
  private:
-  int side_;
-  bool along_columns_;
+  int side_ = 0;
+  bool along_columns_ = false;
   PasteAxis rows_;
   PasteAxis columns_;
   std::vector<float> padded_;  // [side, side] transposed when lines are columns
   std::vector<float> values_;  // one line
 };
 
+// Memory of one thread, kept from mask to mask.
+struct RlePasteScratch {
+  PasteRegion region;
+  RunWriter writer;
+  std::vector<std::uint8_t> pixels;  // of a column
+};
+
 }  // namespace
 
 BitMask paste_mask(const float* soft, int mask_size, const Box& box, ImageSize image, float threshold) {
-  PasteRegion region(soft, mask_size, box, image, false);
+  PasteRegion region;
+  region.set(soft, mask_size, box, image, false);
   BitMask mask(image.height, image.width);
   for (int y = 0; y < region.rows().count; ++y) {
     row_ops().threshold_line(region.sample(y), region.line_length(), threshold,
@@ -117,14 +129,17 @@ BitMask paste_mask(const float* soft, int mask_size, const Box& box, ImageSize i
 }
 
 Rle paste_mask_to_rle(const float* soft, int mask_size, const Box& box, ImageSize image, float threshold) {
-  PasteRegion region(soft, mask_size, box, image, true);
+  thread_local RlePasteScratch scratch;
+  PasteRegion& region = scratch.region;
+  RunWriter& writer = scratch.writer;
+  region.set(soft, mask_size, box, image, true);
   const std::uint32_t height = static_cast<std::uint32_t>(image.height);
   const std::uint32_t above = static_cast<std::uint32_t>(region.rows().begin);
   const std::uint32_t inside = static_cast<std::uint32_t>(region.rows().count);
   const std::uint32_t left = static_cast<std::uint32_t>(region.columns().begin);
   const std::uint32_t columns = static_cast<std::uint32_t>(region.columns().count);
-  std::vector<std::uint8_t> pixels(inside);
-  RunWriter writer;
+  std::vector<std::uint8_t>& pixels = scratch.pixels;
+  pixels.resize(inside);
   writer.add(0, left * height);
   for (std::uint32_t x = 0; x < columns; ++x) {
     row_ops().threshold_line(region.sample(static_cast<int>(x)), region.line_length(), threshold, pixels.data());
@@ -153,7 +168,8 @@ std::vector<Rle> paste_masks_to_rle(Span<const std::vector<float>> soft_masks, i
 }
 
 Image paste_soft_mask(const float* soft, int mask_size, const Box& box, ImageSize image) {
-  PasteRegion region(soft, mask_size, box, image, false);
+  PasteRegion region;
+  region.set(soft, mask_size, box, image, false);
   Image result(image.height, image.width, 1);
   for (int y = 0; y < region.rows().count; ++y) {
     const float* values = region.sample(y);

@@ -24,46 +24,47 @@ struct ResizeAxis {
 
 // The triangle filter around one output pixel.
 struct ResizeWindow {
-  int begin = 0;
-  std::vector<double> weights;
+  ResizeWindow(int in, int out, int pixel) {
+    const double scale = static_cast<double>(in) / out;
+    const double filter_scale = std::max(scale, 1.0);
+    const double support = 1.0 * filter_scale;
+    inverse = 1.0 / filter_scale;
+    centre = (pixel + 0.5) * scale;
+    begin = std::max(static_cast<int>(centre - support + 0.5), 0);
+    end = std::min(static_cast<int>(centre + support + 0.5), in);
+  }
+
+  // Not yet divided by the sum over the window.
+  double weight(int i) const {
+    const double distance = std::abs((i - centre + 0.5) * inverse);
+    return distance < 1.0 ? 1.0 - distance : 0.0;
+  }
+
+  int begin = 0;  // input pixels [begin, end)
+  int end = 0;
+  double inverse = 1;
+  double centre = 0;
 };
 
-ResizeWindow resize_window(int in, int out, int pixel) {
-  const double scale = static_cast<double>(in) / out;
-  const double filter_scale = std::max(scale, 1.0);
-  const double support = 1.0 * filter_scale;
-  const double inverse = 1.0 / filter_scale;
-  const double centre = (pixel + 0.5) * scale;
-  ResizeWindow window;
-  window.begin = std::max(static_cast<int>(centre - support + 0.5), 0);
-  const int end = std::min(static_cast<int>(centre + support + 0.5), in);
-  double sum = 0;
-  for (int i = window.begin; i < end; ++i) {
-    const double distance = std::abs((i - centre + 0.5) * inverse);
-    window.weights.push_back(distance < 1.0 ? 1.0 - distance : 0.0);
-    sum += window.weights.back();
-  }
-  if (sum != 0.0) {
-    for (double& weight : window.weights) weight /= sum;
-  }
-  return window;
-}
-
 ResizeAxis make_resize_axis(int in, int out) {
-  std::vector<ResizeWindow> windows;
   ResizeAxis axis;
   for (int pixel = 0; pixel < out; ++pixel) {
-    windows.push_back(resize_window(in, out, pixel));
-    axis.taps = std::max(axis.taps, static_cast<int>(windows.back().weights.size()));
+    const ResizeWindow window(in, out, pixel);
+    axis.taps = std::max(axis.taps, window.end - window.begin);
   }
   const std::size_t taps = static_cast<std::size_t>(axis.taps);
-  axis.coefficients.assign(taps * windows.size(), 0);
-  for (std::size_t pixel = 0; pixel < windows.size(); ++pixel) {
+  axis.starts.reserve(static_cast<std::size_t>(out));
+  axis.coefficients.assign(taps * static_cast<std::size_t>(out), 0);
+  for (int pixel = 0; pixel < out; ++pixel) {
+    const ResizeWindow window(in, out, pixel);
+    double sum = 0;
+    for (int i = window.begin; i < window.end; ++i) sum += window.weight(i);
     // Moved left where the full number of taps would reach beyond the input.
-    const int start = std::min(windows[pixel].begin, in - axis.taps);
+    const int start = std::min(window.begin, in - axis.taps);
     axis.starts.push_back(start);
-    std::size_t to = pixel * taps + static_cast<std::size_t>(windows[pixel].begin - start);
-    for (const double weight : windows[pixel].weights) {
+    std::size_t to = static_cast<std::size_t>(pixel) * taps + static_cast<std::size_t>(window.begin - start);
+    for (int i = window.begin; i < window.end; ++i) {
+      const double weight = sum != 0.0 ? window.weight(i) / sum : window.weight(i);
       axis.coefficients[to++] = static_cast<std::int32_t>(0.5 + weight * (1 << kCoefficientBits));
     }
   }
@@ -99,9 +100,12 @@ Image resize_width(const Image& source, int width, ResizeStretch part, ResizeStr
     std::vector<std::uint8_t> last_row;
     std::vector<const std::uint8_t*> from;
     std::vector<std::uint8_t*> to;
+    from.reserve(static_cast<std::size_t>(end - begin));
+    to.reserve(from.capacity());
     for (int y = static_cast<int>(begin); y < static_cast<int>(end); ++y) {
       const std::uint8_t* row = source.row(rows.begin + y);
       if (rows.begin + y == source.height - 1) {  // the loop reads a little past the end of a row
+        last_row.reserve(source.row_bytes() + 4);
         last_row.assign(row, row + source.row_bytes());
         last_row.resize(source.row_bytes() + 4);
         row = last_row.data();

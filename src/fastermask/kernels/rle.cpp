@@ -129,8 +129,10 @@ Rle RunWriter::finish(int height, int width) {
   Rle rle;
   rle.height = height;
   rle.width = width;
-  rle.counts = std::move(counts_);
-  *this = RunWriter();
+  rle.counts.assign(counts_.begin(), counts_.end());
+  counts_.clear();
+  run_ = 0;
+  value_ = 0;
   return rle;
 }
 

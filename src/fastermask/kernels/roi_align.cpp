@@ -217,7 +217,8 @@ void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, co
                                roi_index(levels[0].channels);
   const std::int64_t count = static_cast<std::int64_t>(rois.size());
   run_roi_tasks(count, [&](std::atomic<std::int64_t>& next) {
-    RoiAlignScratch scratch;
+    thread_local RoiAlignScratch kept;
+    RoiAlignScratch& scratch = kept;
     for (std::int64_t task = next++; task < count; task = next++) {
       const std::size_t r = static_cast<std::size_t>(task);
       align_one_roi(levels[roi_index(rois[r].level)], rois[r], params, scratch, output + r * roi_size);

@@ -25,7 +25,7 @@ class RunWriter {
   // Adds pixels that are 0 or 1, eight at a time where they are alike.
   void add_bytes(const std::uint8_t* pixels, std::size_t count);
 
-  // The finished mask; the writer is empty afterwards.
+  // The finished mask, in memory of just its size; the writer is empty afterwards and keeps its own.
   Rle finish(int height, int width);
 
  private:

@@ -65,7 +65,6 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
   const std::int64_t threads = num_threads();
   const std::int64_t wanted = (tiles + kTilesAtOnce - 1) / kTilesAtOnce;
   const std::int64_t chunks = std::min(tiles, (wanted + threads - 1) / threads * threads);
-  const std::vector<float> zeros(static_cast<std::size_t>(g.in_channels), 0.0f);
   parallel_for(0, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t largest = (tiles + chunks - 1) / chunks + 1;
     const std::ptrdiff_t in_matrix = largest * g.in_channels + kMatrixPad;
@@ -87,7 +86,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
             const bool inside = top + y >= 0 && top + y < call.height && left + x >= 0 && left + x < call.width;
             pixels[static_cast<std::size_t>(y * kWinogradWindow + x)] =
                 inside ? call.input + ((image * call.height + top + y) * call.width + left + x) * g.in_channels
-                       : zeros.data();
+                       : zeros_.data();
           }
         }
         if constexpr (std::is_same_v<Element, Fp16>) {
@@ -111,7 +110,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
           product.c = products + matrix * out_matrix + panel * kPanelWidth;
           if constexpr (std::is_same_v<Element, Fp16>) {
             product.scale =
-                fp16_scale_.data() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * kPanelWidth;
+                fp16_.scale.data.get() + (static_cast<std::ptrdiff_t>(matrix) * panel_count + panel) * kPanelWidth;
           }
           multiply(product);
         }

@@ -3,10 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <vector>
-
-#include "fastermask/kernels/aligned_floats.h"
 
 namespace fastermask {
 
@@ -20,11 +16,11 @@ class ArenaPool {
   std::shared_ptr<float> take(std::int64_t floats);
 
  private:
-  struct Free {
-    std::mutex mutex;
-    std::vector<AlignedFloats> blocks;
-  };
-  std::shared_ptr<Free> free_;
+  struct Block;
+  struct Blocks;
+  template <class T>
+  class BlockAllocator;
+  std::shared_ptr<Blocks> blocks_;
 };
 
 }  // namespace fastermask

@@ -77,11 +77,11 @@ void CompiledGraph::find_forms(const ValueRanges& ranges) {
   }
 }
 
-std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::plan_for(const Shape& input) const {
+std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::plan_for(const TensorShape& input) const {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (auto it = plans_.begin(); it != plans_.end(); ++it) {
-      if ((*it)->input != input) continue;
+      if (!((*it)->input == input)) continue;
       plans_.splice(plans_.begin(), plans_, it);
       return plans_.front();
     }
@@ -93,7 +93,7 @@ std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::plan_for(const Shape& 
   return plan;
 }
 
-std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const Shape& input) const {
+std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const TensorShape& input) const {
   auto plan = std::make_shared<Plan>();
   plan->input = input;
   plan->shapes = infer_shapes(graph_, channels_first(input));
@@ -144,27 +144,18 @@ std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const Shape&
     }
   }
   plan->memory = plan_memory(lives);
+  for (const int output : outputs_) plan->output_shapes.emplace_back(channels_last(plan->shapes[at(output)]));
   return plan;
 }
 
-std::vector<HostTensor> CompiledGraph::run(const HostTensor& input, const RunObserver* observer) const {
+void CompiledGraph::run(const HostTensor& input, std::vector<HostTensor>& outputs, const RunObserver* observer) const {
+  outputs.clear();  // their memory may be used again
   const std::shared_ptr<const Plan> plan = plan_for(input.shape);
   const std::shared_ptr<float> memory = arenas_->take(plan->memory.floats);
-  const std::size_t count = plan->shapes.size();
-  const auto place = [&](std::size_t index) {
-    const std::int64_t offset = plan->memory.offsets[index];
-    return offset < 0 ? nullptr : memory.get() + offset;
-  };
-  Values values;
-  for (std::size_t v = 0; v < count; ++v) {
-    values.floats.push_back(place(v));
-    values.integers.push_back(reinterpret_cast<std::uint8_t*>(place(count + steps_.size() + v)));
-  }
-  for (std::size_t s = 0; s < steps_.size(); ++s) values.scratch.push_back(place(count + s));
-  values.floats[0] = const_cast<float*>(input.data);  // only read
+  const Values values{plan->memory, memory.get(), input.data, plan->shapes.size(), steps_.size()};
   const auto show = [&](int value) {
-    if (observer != nullptr && observer->value && values.floats[at(value)] != nullptr)
-      observer->value(graph_, value, map_shape(plan->shapes[at(value)]), values.floats[at(value)]);
+    if (observer != nullptr && observer->value && values.floats(value) != nullptr)
+      observer->value(graph_, value, map_shape(plan->shapes[at(value)]), values.floats(value));
   };
   show(0);
   quantise_value(0, *plan, values);
@@ -173,24 +164,23 @@ std::vector<HostTensor> CompiledGraph::run(const HostTensor& input, const RunObs
     show(steps_[s].fused.output);
     if (observer != nullptr && observer->noise && steps_[s].in_both()) show_noise(steps_[s], *plan, values, *observer);
   }
-  std::vector<HostTensor> results;
-  for (const int output : outputs_) {
-    results.push_back({channels_last(plan->shapes[at(output)]), values.floats[at(output)], memory});
-    if (output == 0) results.back().owner = input.owner;
+  outputs.resize(outputs_.size());
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    const int output = outputs_[i];
+    outputs[i] = {plan->output_shapes[i], values.floats(output), output == 0 ? input.owner : memory};
   }
-  return results;
 }
 
 IntegerMap CompiledGraph::integer_map(int value, const Values& values) const {
   const Forms& forms = forms_[at(value)];
-  return {values.integers[at(value)], std::max(forms.border, 0), forms.range};
+  return {values.integers(value), std::max(forms.border, 0), forms.range};
 }
 
 // Makes the 7-bit form of a value from its floats, where that is needed.
 void CompiledGraph::quantise_value(int value, const Plan& plan, const Values& values) const {
   if (forms_[at(value)].border < 0) return;
   const FeatureMapShape shape = map_shape(plan.shapes[at(value)]);
-  quantise_map(values.floats[at(value)], shape.batch, shape.height, shape.width, shape.channels,
+  quantise_map(values.floats(value), shape.batch, shape.height, shape.width, shape.channels,
                integer_map(value, values));
 }
 
@@ -203,7 +193,7 @@ IntegerConvolutionCall CompiledGraph::integer_call(const Step& step, const Plan&
   call.width = step.layer.type == LayerType::linear ? 1 : shape.width;
   call.scale = &step.scale;
   call.bias = &step.bias;
-  if (fused.residual >= 0) call.residual = values.floats[at(fused.residual)];
+  if (fused.residual >= 0) call.residual = values.floats(fused.residual);
   call.residual_scale = fused.residual_scale;
   call.relu = fused.relu;
   return call;
@@ -213,7 +203,7 @@ void CompiledGraph::run_integer_step(const Step& step, const Plan& plan, const V
   const FusedStep& fused = step.fused;
   IntegerConvolutionCall call = integer_call(step, plan, values);
   call.input = integer_map(fused.input, values);
-  call.output = values.floats[at(fused.output)];
+  call.output = values.floats(fused.output);
   if (forms_[at(fused.output)].border >= 0) {
     call.quantised = integer_map(fused.output, values);
     const FeatureMapShape out = map_shape(plan.shapes[at(fused.output)]);
@@ -231,10 +221,10 @@ void CompiledGraph::show_noise(const Step& step, const Plan& plan, const Values&
   std::vector<float> results(static_cast<std::size_t>(out.size()));
   IntegerConvolutionCall call = integer_call(step, plan, values);
   call.input = {map.data(), border, forms_[at(fused.input)].range};
-  quantise_map(values.floats[at(fused.input)], in.batch, in.height, in.width, in.channels, call.input);
+  quantise_map(values.floats(fused.input), in.batch, in.height, in.width, in.channels, call.input);
   call.output = results.data();
   step.weights.integer->run(call);
-  const float* const exact = values.floats[at(fused.output)];
+  const float* const exact = values.floats(fused.output);
   double noise = 0, sum = 0, squares = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const double difference = static_cast<double>(results[i]) - exact[i];
@@ -249,18 +239,17 @@ void CompiledGraph::show_noise(const Step& step, const Plan& plan, const Values&
 void CompiledGraph::run_step(std::size_t index, const Plan& plan, const Values& values) const {
   const Step& step = steps_[index];
   if (step.in_integers()) return run_integer_step(step, plan, values);
-  run_float_step(step, plan, values.floats, values.scratch[index]);
+  run_float_step(step, plan, values, values.scratch(index));
   quantise_value(step.fused.output, plan, values);
 }
 
-void CompiledGraph::run_float_step(const Step& step, const Plan& plan, const std::vector<float*>& values,
-                                   float* scratch) const {
+void CompiledGraph::run_float_step(const Step& step, const Plan& plan, const Values& values, float* scratch) const {
   const FusedStep& fused = step.fused;
   const Layer& layer = step.layer;
-  const float* input = values[at(fused.input)];
-  float* output = values[at(fused.output)];
+  const float* input = values.floats(fused.input);
+  float* output = values.floats(fused.output);
   const FeatureMapShape shape = map_shape(plan.shapes[at(fused.input)]);
-  const float* second = fused.second_input < 0 ? nullptr : values[at(fused.second_input)];
+  const float* second = fused.second_input < 0 ? nullptr : values.floats(fused.second_input);
   switch (layer.type) {
     case LayerType::convolution:
     case LayerType::deformable_convolution:
@@ -274,7 +263,7 @@ void CompiledGraph::run_float_step(const Step& step, const Plan& plan, const std
         const FeatureMapShape out = map_shape(plan.shapes[at(fused.layer)]);
         call = {scratch, out.batch, out.height, out.width, output};
       }
-      if (fused.residual >= 0) call.residual = values[at(fused.residual)];
+      if (fused.residual >= 0) call.residual = values.floats(fused.residual);
       call.residual_scale = fused.residual_scale;
       call.relu = fused.relu;
       step.weights.convolution->run(call);

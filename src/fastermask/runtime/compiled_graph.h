@@ -33,10 +33,10 @@ class CompiledGraph {
   CompiledGraph(const Graph& graph, const CompiledWeights& weights, const ValueRanges& ranges,
                 std::shared_ptr<ArenaPool> arenas);
 
-  // The graph's outputs for an input [N, H, W, C] or [R, C], channels last. Their memory is theirs until the last of
-  // them is gone, then it is used again. Thread-safe. `observer`, when given, sees the input and what each step makes,
-  // but not what only integer layers make and read.
-  std::vector<HostTensor> run(const HostTensor& input, const RunObserver* observer = nullptr) const;
+  // Makes `outputs` the graph's outputs for an input [N, H, W, C] or [R, C], channels last. Their memory is theirs until
+  // the last of them is gone, then it is used again: run again on a size met lately, nothing is allocated. Thread-safe.
+  // `observer`, when given, sees the input and what each step makes, but not what only integer layers make and read.
+  void run(const HostTensor& input, std::vector<HostTensor>& outputs, const RunObserver* observer = nullptr) const;
 
  private:
   struct Step {
@@ -56,22 +56,36 @@ class CompiledGraph {
   };
   // Everything that depends on the input's shape.
   struct Plan {
-    Shape input;
-    std::vector<Shape> shapes;  // [layer], NCHW
-    MemoryPlan memory;          // [layer]; then one scratch value a step; then [layer] in 7 bits
+    TensorShape input;
+    std::vector<Shape> shapes;              // [layer], NCHW
+    std::vector<TensorShape> output_shapes;  // [output], channels last
+    MemoryPlan memory;                      // [layer]; then one scratch value a step; then [layer] in 7 bits
   };
-  // Where a run's values lie.
+  // Where a run's values lie; null where they are not needed.
   struct Values {
-    std::vector<float*> floats;          // [layer]
-    std::vector<std::uint8_t*> integers;  // [layer]
-    std::vector<float*> scratch;         // [step]
+    const MemoryPlan& plan;
+    float* memory;
+    const float* input;
+    std::size_t layers, steps;
+
+    float* place(std::size_t index) const {
+      return plan.offsets[index] < 0 ? nullptr : memory + plan.offsets[index];
+    }
+    // The input is only read.
+    float* floats(int layer) const {
+      return layer == 0 ? const_cast<float*>(input) : place(static_cast<std::size_t>(layer));
+    }
+    std::uint8_t* integers(int layer) const {
+      return reinterpret_cast<std::uint8_t*>(place(layers + steps + static_cast<std::size_t>(layer)));
+    }
+    float* scratch(std::size_t step) const { return place(layers + step); }
   };
 
-  std::shared_ptr<const Plan> plan_for(const Shape& input) const;
-  std::shared_ptr<const Plan> make_plan(const Shape& input) const;
+  std::shared_ptr<const Plan> plan_for(const TensorShape& input) const;
+  std::shared_ptr<const Plan> make_plan(const TensorShape& input) const;
   void find_forms(const ValueRanges& ranges);
   void run_step(std::size_t index, const Plan& plan, const Values& values) const;
-  void run_float_step(const Step& step, const Plan& plan, const std::vector<float*>& values, float* scratch) const;
+  void run_float_step(const Step& step, const Plan& plan, const Values& values, float* scratch) const;
   // All but where the input and the output lie.
   IntegerConvolutionCall integer_call(const Step& step, const Plan& plan, const Values& values) const;
   void run_integer_step(const Step& step, const Plan& plan, const Values& values) const;

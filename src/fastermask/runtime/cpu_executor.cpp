@@ -22,14 +22,14 @@ CpuExecutor::CpuExecutor(Network network, const CompiledWeights& weights, const 
   if (network_.keypoint_head) keypoint_head_ = compile(*network_.keypoint_head);
 }
 
-std::vector<HostTensor> CpuExecutor::run(NetworkPart part, int stage, const HostTensor& input) {
+void CpuExecutor::run(NetworkPart part, int stage, const HostTensor& input, std::vector<HostTensor>& outputs) {
   const Graph& graph = part_graph(network_, part, stage);  // throws when there is none
   switch (part) {
-    case NetworkPart::dense: return dense_->run(input, &observer_);
-    case NetworkPart::roi_stage: return roi_stage_->run(input, &observer_);
-    case NetworkPart::box_head: return box_heads_[static_cast<std::size_t>(stage)]->run(input, &observer_);
-    case NetworkPart::mask_head: return mask_head_->run(input, &observer_);
-    case NetworkPart::keypoint_head: return keypoint_head_->run(input, &observer_);
+    case NetworkPart::dense: return dense_->run(input, outputs, &observer_);
+    case NetworkPart::roi_stage: return roi_stage_->run(input, outputs, &observer_);
+    case NetworkPart::box_head: return box_heads_[static_cast<std::size_t>(stage)]->run(input, outputs, &observer_);
+    case NetworkPart::mask_head: return mask_head_->run(input, outputs, &observer_);
+    case NetworkPart::keypoint_head: return keypoint_head_->run(input, outputs, &observer_);
   }
   fail("executor: no part {}", graph.name);
 }

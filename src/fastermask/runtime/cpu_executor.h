@@ -20,7 +20,9 @@ class CpuExecutor : public NetworkExecutor {
   CpuExecutor(Network network, const CompiledWeights& weights, const NetworkRanges& ranges = {});
 
   const Network& network() const override { return network_; }
-  std::vector<HostTensor> run(NetworkPart part, int stage, const HostTensor& input) override;
+  using NetworkExecutor::run;
+  // Allocates nothing when run again on an input of a size met lately, but for `outputs` to grow.
+  void run(NetworkPart part, int stage, const HostTensor& input, std::vector<HostTensor>& outputs) override;
 
   // Shows every run from now on; not to be called while anything runs.
   void set_observer(RunObserver observer) { observer_ = std::move(observer); }

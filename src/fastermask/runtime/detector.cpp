@@ -138,6 +138,7 @@ void Detector::run_head(const Run& run, NetworkPart part, int stage, const std::
                         const PoolerSpec& pooler,
                         const std::function<void(const std::vector<HostTensor>&, std::size_t)>& take) const {
   const bool box_head = part == NetworkPart::box_head;
+  std::vector<HostTensor> outputs;
   const std::size_t at_once = box_head && !network().roi_stage ? kSmallRegions : kLargeRegions;
   for (std::size_t first = 0; first < rois.size(); first += at_once) {
     const Span<const Roi> some(rois.data() + first, std::min(at_once, rois.size() - first));
@@ -147,7 +148,9 @@ void Detector::run_head(const Run& run, NetworkPart part, int stage, const std::
       pooled = pool(run.dense, some, pooler);
     }
     const StageTimer timer(box_head ? run.times.box_head : run.times.mask_head);
-    take(executor_->run(part, stage, pooled), first);
+    executor_->run(part, stage, pooled, outputs);
+    take(outputs, first);
+    outputs.clear();  // so that pooling may use their memory
   }
 }
 
@@ -295,8 +298,8 @@ std::vector<Detections> Detector::detect(const Batch& batch, NamedArrays* dump, 
   return detections;
 }
 
-Detections to_original_image(const Detections& detections, const ImageSize& original_size) {
-  Detections scaled = scale_detections(detections, original_size);
+Detections to_original_image(Detections detections, const ImageSize& original_size) {
+  Detections scaled = scale_detections(std::move(detections), original_size);
   if (scaled.soft_masks.empty()) return scaled;
   scaled.masks = paste_masks_to_rle(scaled.soft_masks, scaled.soft_mask_size, scaled.boxes, original_size);
   scaled.soft_masks.clear();

@@ -70,6 +70,6 @@ class Detector {
 
 // Detections in the pixels of the original image: boxes and keypoints scaled, masks pasted (as Rle; soft masks
 // dropped).
-Detections to_original_image(const Detections& detections, const ImageSize& original_size);
+Detections to_original_image(Detections detections, const ImageSize& original_size);
 
 }  // namespace fastermask

@@ -34,6 +34,7 @@ constexpr std::size_t kMaxHeader = 64u << 20;
 struct StoredArray {
   SharedFloats floats;  // of "f32", and of "i8", whose bytes they are
   SharedHalves halves;  // of "bf16"
+  SharedFp16 fp16;      // of "f16"
   std::string method;   // of a convolution's weights
 };
 
@@ -47,11 +48,11 @@ class PackageFile {
       fail<WeightsError>("model package: {} is no model package (.fmm), as 'fastermask compile' makes them", path);
     }
     std::memcpy(&preamble, bytes.data(), sizeof preamble);
-    if (preamble.format != kPackageFormat) {
+    if (preamble.format < kOldestPackageFormat || preamble.format > kPackageFormat) {
       fail<WeightsError>(
-          "model package: {} has format {}, this version of FasterMask reads format {}; make it anew "
+          "model package: {} has format {}, this version of FasterMask reads format {} to {}; make it anew "
           "with this version's 'fastermask compile'",
-          path, preamble.format, kPackageFormat);
+          path, preamble.format, kOldestPackageFormat, kPackageFormat);
     }
     if (preamble.file_bytes != bytes.size()) {
       damaged(path, fmt::format("it has {} bytes where {} were written", bytes.size(), preamble.file_bytes));
@@ -85,10 +86,9 @@ class PackageFile {
     const auto offset = get<std::uint64_t>(entry, "offset");
     const auto count = get<std::uint64_t>(entry, "count");
     const auto type = get<std::string>(entry, "type");
-    if (type != "f32" && type != "bf16" && type != "i8")
+    if (type != "f32" && type != "bf16" && type != "f16" && type != "i8")
       damaged(path_, fmt::format("an array is of the unknown type '{}'", type));
-    const std::size_t each = type == "bf16" ? sizeof(Bf16) : sizeof(float);
-    if (offset % kPackageArrayAlign != 0 || offset > data_.size() || count > (data_.size() - offset) / each) {
+    if (offset % kPackageArrayAlign != 0 || offset > data_.size() || count > (data_.size() - offset) / package_type_bytes(type)) {
       damaged(path_, "an array lies outside the file");
     }
     const char* const data = data_.data() + offset;
@@ -96,16 +96,20 @@ class PackageFile {
     if (entry.contains("method")) stored.method = get<std::string>(entry, "method");
     if (type == "bf16") {
       stored.halves = {std::shared_ptr<const Bf16>(file_, reinterpret_cast<const Bf16*>(data)), count};
+    } else if (type == "f16") {
+      stored.fp16 = {std::shared_ptr<const Fp16>(file_, reinterpret_cast<const Fp16*>(data)), count};
     } else {
       stored.floats = {std::shared_ptr<const float>(file_, reinterpret_cast<const float*>(data)), count};
     }
     return stored;
   }
 
-  // Gives back the memory of numbers that have been copied.
-  void forget(const SharedHalves& halves) const {
-    const std::ptrdiff_t begin = reinterpret_cast<const char*>(halves.data.get()) - file_->view().data();
-    file_->forget(static_cast<std::size_t>(begin), static_cast<std::size_t>(begin) + halves.size * sizeof(Bf16));
+  // Gives back the memory of numbers of 16 bits that have been copied.
+  void forget(const StoredArray& array) const {
+    const bool is_bf16 = array.halves.data != nullptr;
+    const void* const data = is_bf16 ? static_cast<const void*>(array.halves.data.get()) : array.fp16.data.get();
+    const auto begin = static_cast<std::size_t>(static_cast<const char*>(data) - file_->view().data());
+    file_->forget(begin, begin + 2 * (is_bf16 ? array.halves.size : array.fp16.size));
   }
 
  private:
@@ -135,11 +139,20 @@ class PackageFile {
 
 using Arrays = std::map<std::pair<std::string, std::string>, StoredArray>;  // [layer, part]
 
+// A convolution whose weights lie in the package. Those that are not used as they lie there are forgotten.
 std::shared_ptr<const PackedConvolution> stored_convolution(const ConvolutionGeometry& geometry,
-                                                            const StoredArray& weights, const SharedFloats& bias) {
+                                                            const StoredArray& weights, const SharedFloats& scales,
+                                                            const SharedFloats& bias, const PackageFile& package) {
   const auto method = weights.method == "direct" ? ConvolutionMethod::direct : ConvolutionMethod::winograd;
-  return weights.halves.data != nullptr ? std::make_shared<PackedConvolution>(geometry, method, weights.halves, bias)
-                                        : std::make_shared<PackedConvolution>(geometry, method, weights.floats, bias);
+  if (weights.floats.data != nullptr)
+    return std::make_shared<PackedConvolution>(geometry, method, weights.floats, bias);
+  const bool is_bf16 = weights.halves.data != nullptr;
+  const auto convolution =
+      is_bf16 ? std::make_shared<PackedConvolution>(geometry, method, weights.halves, bias)
+              : std::make_shared<PackedConvolution>(geometry, method, Fp16Weights{weights.fp16, scales}, bias);
+  if (convolution->arithmetic() != (is_bf16 ? HalfArithmetic::bfloat16 : HalfArithmetic::float16))
+    package.forget(weights);
+  return convolution;
 }
 
 LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Arrays& arrays,
@@ -168,9 +181,8 @@ LayerWeights weights_of_step(const Graph& graph, const FusedStep& step, const Ar
     if (method != "direct" && (method != "winograd" || !PackedConvolution::winograd_fits(geometry)))
       damaged(package.path(), fmt::format("{} cannot be computed by '{}'", layer.name, method));
     const StoredArray& packed = find("weights");
-    weights.convolution = stored_convolution(geometry, packed, find("bias").floats);
-    if (packed.halves.data != nullptr && weights.convolution->arithmetic() != HalfArithmetic::bfloat16)
-      package.forget(packed.halves);
+    const SharedFloats scales = packed.fp16.data != nullptr ? find("weight_scales").floats : SharedFloats{};
+    weights.convolution = stored_convolution(geometry, packed, scales, find("bias").floats, package);
   } catch (const WeightsError&) {
     throw;
   } catch (const Error& error) {

@@ -11,7 +11,8 @@
 namespace fastermask {
 
 constexpr char kPackageMagic[8] = {'F', 'M', 'M', 'O', 'D', 'E', 'L', '\n'};
-constexpr std::uint32_t kPackageFormat = 3;
+constexpr std::uint32_t kPackageFormat = 4;
+constexpr std::uint32_t kOldestPackageFormat = 3;  // lacks "f16"
 constexpr std::size_t kPackageDataAlign = 4096;  // of the data, and so of the mapping's pages
 constexpr std::size_t kPackageArrayAlign = 64;   // of each array
 constexpr std::size_t kPackageBlock = 4u << 20;  // bytes with a checksum of their own
@@ -30,6 +31,9 @@ static_assert(sizeof(PackagePreamble) == 40);
 inline std::size_t package_aligned(std::size_t value, std::size_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
 }
+
+// Of a number of an array; of "i8" four count as one.
+inline std::size_t package_type_bytes(std::string_view type) { return type == "bf16" || type == "f16" ? 2 : 4; }
 
 inline std::uint64_t package_hash(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 

@@ -22,12 +22,12 @@ namespace {
 // An array of a layer, under its name in the file.
 struct PackedArray {
   std::string layer;
-  std::string part;  // "weights", "bias"; of int8 "panels", "scales", "sums", "bias"; of norms "scale", "shift"
-  std::string type;  // "f32", "bf16", or "i8", of which four count as one
+  std::string part;  // "weights", "bias", of f16 weights "weight_scales"; of int8 "panels", "scales", "sums", "bias"; of norms "scale", "shift"
+  std::string type;  // "f32", "bf16", "f16", or "i8", of which four count as one
   std::size_t count = 0;
   std::shared_ptr<const void> data;
 
-  std::size_t bytes() const { return count * (type == "bf16" ? sizeof(Bf16) : sizeof(float)); }
+  std::size_t bytes() const { return count * package_type_bytes(type); }
 };
 
 std::vector<PackedArray> entries_of(const CompiledWeights& weights, WeightPrecision precision) {
@@ -49,6 +49,10 @@ std::vector<PackedArray> entries_of(const CompiledWeights& weights, WeightPrecis
       add("bias", parts.convolution->packed_bias());
       if (precision == WeightPrecision::f32) {
         add("weights", parts.convolution->packed_weights());
+      } else if (parts.convolution->arithmetic() == HalfArithmetic::float16) {
+        const Fp16Weights& fp16 = parts.convolution->fp16_weights();
+        add("weight_scales", fp16.scale);
+        entries.push_back({layer, "weights", "f16", fp16.panels.size, fp16.panels.data});
       } else {
         const SharedHalves halves = parts.convolution->packed_halves();
         entries.push_back({layer, "weights", "bf16", halves.size, halves.data});

@@ -1,8 +1,20 @@
 #include "fastermask/runtime/network_executor.h"
 
+#include <algorithm>
+
 #include "fastermask/base/error.h"
 
 namespace fastermask {
+
+TensorShape::TensorShape(std::initializer_list<std::int64_t> sides) : rank_(sides.size()) {
+  FASTERMASK_CHECK(rank_ <= sides_.size(), "executor: a tensor has up to 4 sides, got {}", rank_);
+  std::copy(sides.begin(), sides.end(), sides_.begin());
+}
+
+TensorShape::TensorShape(const Shape& sides) : rank_(sides.size()) {
+  FASTERMASK_CHECK(rank_ <= sides_.size(), "executor: a tensor has up to 4 sides, got {}", rank_);
+  std::copy(sides.begin(), sides.end(), sides_.begin());
+}
 
 const Graph& part_graph(const Network& network, NetworkPart part, int stage) {
   switch (part) {

@@ -23,18 +23,20 @@ TorchNetworkExecutor::TorchNetworkExecutor(const Network& network, const Paramet
   for (const Graph* graph : network.graphs()) executors_.emplace_back(*graph, parameters);
 }
 
-std::vector<HostTensor> TorchNetworkExecutor::run(NetworkPart part, int stage, const HostTensor& input) {
+void TorchNetworkExecutor::run(NetworkPart part, int stage, const HostTensor& input,
+                               std::vector<HostTensor>& outputs) {
   const Graph& graph = part_graph(*network_, part, stage);
   const at::NoGradGuard no_grad;
   const at::Tensor tensor =
       input.shape.size() == 4
           ? view_nhwc(input.data, input.shape[0], input.shape[1], input.shape[2], input.shape[3])
-          : at::from_blob(const_cast<float*>(input.data), input.shape, at::TensorOptions(at::kFloat));
+          : at::from_blob(const_cast<float*>(input.data), at::IntArrayRef(input.shape.begin(), input.shape.size()),
+                          at::TensorOptions(at::kFloat));
   for (TorchGraphExecutor& executor : executors_) {
     if (&executor.graph() != &graph) continue;
-    std::vector<HostTensor> outputs;
+    outputs.clear();
     for (const at::Tensor& value : executor.forward(tensor, false)) outputs.push_back(to_host(value));
-    return outputs;
+    return;
   }
   fail("executor: no graph for part {}", static_cast<int>(part));
 }

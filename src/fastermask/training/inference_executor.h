@@ -15,7 +15,8 @@ class TorchNetworkExecutor : public NetworkExecutor {
   TorchNetworkExecutor(const Network& network, const ParameterStore& parameters);
 
   const Network& network() const override { return *network_; }
-  std::vector<HostTensor> run(NetworkPart part, int stage, const HostTensor& input) override;
+  using NetworkExecutor::run;
+  void run(NetworkPart part, int stage, const HostTensor& input, std::vector<HostTensor>& outputs) override;
 
  private:
   const Network* network_;

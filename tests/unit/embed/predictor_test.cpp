@@ -16,6 +16,7 @@
 #include "fastermask/graph/network.h"
 #include "fastermask/runtime/initial_weights.h"
 #include "fastermask/runtime/model_package.h"
+#include "support/allocation_count.h"
 
 namespace fastermask {
 namespace {
@@ -66,6 +67,17 @@ class PredictorOfNoise : public testing::Test {
   static std::string folder_;
 };
 std::string PredictorOfNoise::folder_;
+
+TEST_F(PredictorOfNoise, AllocatesLittleMoreThanItReturns) {
+  if (!kCountsAllocations) GTEST_SKIP() << "allocations cannot be counted in this build";
+  const Predictor noise = predictor();
+  const Image image = noise_picture(90, 120, 1);
+  for (int i = 0; i < 3; ++i) noise.predict(view_of(image));
+  const std::int64_t before = g_allocations;
+  const std::vector<Instance> found = noise.predict(view_of(image));
+  // The list, each instance's runs, and the soft mask they come from; the rest are lists of boxes and scores.
+  EXPECT_LE(g_allocations - before, 350 + 3 * static_cast<std::int64_t>(found.size()));
+}
 
 TEST_F(PredictorOfNoise, FindsInstancesWithMasksOfThePicturesSize) {
   const Predictor model = predictor();

@@ -126,6 +126,33 @@ TEST(Bf16Convolution, WeightsArePackedAlikeForEveryInstructionSet) {
   }
 }
 
+TEST(Bf16Convolution, Float16WeightsGiveTheSameWhereverTheyAreUsed) {
+  for (const ConvolutionMethod method : {ConvolutionMethod::direct, ConvolutionMethod::winograd}) {
+    for (const ConvolutionCase& c : cases()) {
+      if (method == ConvolutionMethod::winograd && !PackedConvolution::winograd_fits(c.geometry)) continue;
+      const Arrays arrays(c);
+      const PackedConvolution packed =
+          PackedConvolution::in_bf16(c.geometry, arrays.weight.data(), arrays.bias.data(), method);
+      if (packed.arithmetic() != HalfArithmetic::float16) continue;
+      for (const Isa isa : isas()) {
+        const PackedConvolution again(c.geometry, method, packed.fp16_weights(), packed.packed_bias(), isa);
+        const PackedConvolution halves(c.geometry, method, packed.packed_halves(), packed.packed_bias(), isa);
+        Arrays first(c), second(c);
+        run(again, c, first);
+        run(halves, c, second);
+        // Below 2^-14 of a channel's power of two, bits are lost.
+        EXPECT_LT(relative_error(first.output, second.output), isa == best_isa() ? 1e-9 : 1e-4) << isa_name(isa);
+      }
+    }
+  }
+}
+
+TEST(Bf16Convolution, Float16WeightsOfAnotherGeometryAreRefused) {
+  const SharedFloats scale{std::make_shared<const float>(1.0f), 1}, bias{std::make_shared<const float>(0.0f), 1};
+  EXPECT_THROW(PackedConvolution({32, 32}, ConvolutionMethod::direct, Fp16Weights{{}, scale}, bias), Error);
+  EXPECT_THROW(PackedConvolution({32, 16}, ConvolutionMethod::direct, Fp16Weights{{}, scale}, bias), Error);
+}
+
 TEST(Bf16Convolution, RowsDoNotDependOnThreadsOrBatch) {
   const ConvolutionCase c = conv(64, 32, 3, 1, 1, 30, 40);
   const auto weight = test_values(64 * 32 * 9, 1);

@@ -145,7 +145,7 @@ TEST_F(ModelPackageFile, TruncationAndFlippedBitsAreFound) {
 TEST_F(ModelPackageFile, OtherVersionsAreNamed) {
   std::string content = read_file(path_);
   content[8] = 9;
-  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads format 3"));
+  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads format 3 to 4"));
   EXPECT_THAT(complaint("PK not a package at all, but long enough to be one"), HasSubstr("is no model package"));
   EXPECT_FALSE(is_model_package(folder_));
 }
