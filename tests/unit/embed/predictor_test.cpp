@@ -76,7 +76,7 @@ TEST_F(PredictorOfNoise, AllocatesLittleMoreThanItReturns) {
   const std::int64_t before = g_allocations;
   const std::vector<Instance> found = noise.predict(view_of(image));
   // The list, each instance's runs, and the soft mask they come from; the rest are lists of boxes and scores.
-  EXPECT_LE(g_allocations - before, 350 + 3 * static_cast<std::int64_t>(found.size()));
+  EXPECT_LE(g_allocations - before, 300 + 2 * static_cast<std::int64_t>(found.size()));
 }
 
 TEST_F(PredictorOfNoise, FindsInstancesWithMasksOfThePicturesSize) {
