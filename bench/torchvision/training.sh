@@ -1,6 +1,6 @@
 #!/bin/bash
 # A training step of Mask R-CNN R50-FPN (or Faster R-CNN) on two pictures of 640 x 800: torchvision as it comes, with
-# jemalloc, and FasterMask, taking turns on the same cores in the same minutes. Random weights, stem and first stage frozen,
+# jemalloc, and FasterMask in float32, on LibTorch's kernels and in mixed precision, taking turns on the same cores in the same minutes. Random weights, stem and first stage frozen,
 # SGD; OBJECTS annotated objects a picture are about as many foreground regions.
 # Usage: training.sh build/release/bin/fastermask [ROUNDS [OBJECTS [mask|faster]]]
 # Needs the packages python3-torch and python3-torchvision; libjemalloc2 for the second.
@@ -86,14 +86,14 @@ for ((round = 1; round <= rounds; ++round)); do
   echo "torchvision:           $(/usr/bin/python3 "$work/reference.py" "$objects" "$kind")"
   [ -z "$jemalloc" ] ||
     echo "torchvision, jemalloc: $(LD_PRELOAD="$jemalloc" /usr/bin/python3 "$work/reference.py" "$objects" "$kind")"
-  for way in "" --exact; do
+  for way in "" --exact "AMP 1 OPT_LEVEL O1"; do
     "$program" bench train --config-file "$source/configs/$config" --objects "$objects" --json $way \
       >"$work/ours.json" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
-    /usr/bin/python3 - "$work/ours.json" "FasterMask${way:+ $way}" <<'PYTHON'
+    /usr/bin/python3 - "$work/ours.json" "FasterMask${way:+ ${way%% *}}" <<'PYTHON'
 import json, sys
 r = json.load(open(sys.argv[1]))
-print("%-22s %.2f s (forward %.2f, backward %.2f); %.0f foreground; linear %.0f, convolution %.0f GFLOP/s; %.0f MiB" % (
-    sys.argv[2] + ":", r["step"], r["forward"], r["backward"], r["foreground"], r["linear_flops"] / 1e9,
+print("%-24s %.2f s (forward %.2f, backward %.2f); %.0f foreground; linear %.0f, convolution %.0f GFLOP/s; %.0f MiB" % (
+    "%s, %s:" % (sys.argv[2], r["precision"]), r["step"], r["forward"], r["backward"], r["foreground"], r["linear_flops"] / 1e9,
     r["convolution_flops"] / 1e9, r["peak_memory_mib"]))
 PYTHON
   done

@@ -62,7 +62,7 @@ std::vector<std::pair<std::string, std::string>> environment_facts() {
       {"cores this process may use", fmt::format("{}", available_cores())},
       {"instruction set of kernels", isa_name(best_isa())},
       {"bfloat16 units", bf16_units()},
-      {"float16 units", half_arithmetic() == HalfArithmetic::float16 ? "used for bf16"
+      {"float16 units", half_arithmetic() == HalfArithmetic::float16 ? "used for bf16 and AMP"
                         : has_fp16_units()                           ? "not used"
                                                                      : "none"},
       {"integer units", tiles_work() ? "AMX" : has_vnni() ? "used" : "none"},

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "fastermask/base/error.h"
+#include "fastermask/base/cpu.h"
 #include "fastermask/kernels/convolution.h"
 #include "fastermask/kernels/convolution_gradient.h"
 
@@ -29,6 +29,7 @@ bool is_pointwise(const ConvolutionGeometry& g) { return g.kernel == 1 && g.padd
 
 // Whether our kernels take the output's gradient back to the input.
 bool goes_back(const ConvolutionGeometry& g) {
+  if (is_narrow(g)) return false;
   return is_pointwise(g) || (g.stride == 1 && g.groups == 1 && g.padding <= g.dilation * (g.kernel - 1));
 }
 
@@ -41,6 +42,9 @@ ConvolutionGeometry backward_geometry(const ConvolutionGeometry& g) {
   back.transposed = is_pointwise(g);  // its weight is [in, out], as it lies there
   return back;
 }
+
+// Whether our kernels are faster than oneDNN's at the weight's gradient of a pointwise convolution.
+bool has_rows_gradient(const ConvolutionGeometry& g) { return is_pointwise(g) && has_fp16_units(); }
 
 // Whether the weight's gradient can be computed on Winograd's tiles.
 bool has_tile_gradient(const ConvolutionGeometry& g) { return PackedConvolution::winograd_fits(g) && g.padding == 1; }
@@ -57,20 +61,21 @@ class ConvolutionWeight {
 
   // `bias` is the same in every call.
   const PackedConvolution& forward(const at::Tensor& bias) {
+    ++uses_;
     if (!forward_) forward_.emplace(pack_weight(geometry_, weight_, bias, numbers_));
     return *forward_;
   }
 
-  // From the output's gradient to the input's: the kernel turned by half a turn, channels exchanged. Autograd may ask
-  // from several threads.
-  const PackedConvolution& backward() {
+  // From the output's gradient to the input's; after as many calls as of the above its memory is given back. Autograd
+  // may ask from several threads.
+  std::shared_ptr<const PackedConvolution> backward() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!backward_) {
+    if (backward_ == nullptr) {
       const ConvolutionGeometry back = backward_geometry(geometry_);
-      const at::Tensor turned = back.transposed ? weight_ : weight_.flip({2, 3}).transpose(0, 1);
-      backward_.emplace(pack_weight(back, turned, {}, numbers_));
+      backward_ = std::make_shared<const PackedConvolution>(
+          pack_weight(back, back.transposed ? weight_ : turned_weight(weight_), {}, numbers_));
     }
-    return *backward_;
+    return --uses_ == 0 ? std::move(backward_) : backward_;
   }
 
   void forget_forward() { forward_.reset(); }
@@ -81,7 +86,8 @@ class ConvolutionWeight {
   ProductNumbers numbers_;
   std::mutex mutex_;
   std::optional<PackedConvolution> forward_;
-  std::optional<PackedConvolution> backward_;
+  std::shared_ptr<const PackedConvolution> backward_;
+  int uses_ = 0;  // that have not gone back yet
 };
 
 namespace {
@@ -100,7 +106,7 @@ at::Tensor pixel_rows(const at::Tensor& map, std::int64_t stride) {
 }
 
 at::Tensor input_gradient(ConvolutionWeight& weight, const at::Tensor& gradient, const at::Tensor& pixels) {
-  const at::Tensor seen = run_packed(weight.backward(), gradient);
+  const at::Tensor seen = run_packed(*weight.backward(), gradient);
   const std::int64_t stride = weight.geometry().stride;
   if (stride == 1) return seen;
   at::Tensor all = at::zeros(pixels.sizes(), pixels.options().memory_format(at::MemoryFormat::ChannelsLast));
@@ -110,7 +116,7 @@ at::Tensor input_gradient(ConvolutionWeight& weight, const at::Tensor& gradient,
 
 at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor& pixels, const at::Tensor& gradient,
                            ProductNumbers numbers) {
-  if (is_pointwise(geometry)) {
+  if (has_rows_gradient(geometry)) {
     return rows_weight_gradient(pixel_rows(pixels, geometry.stride), pixel_rows(gradient, 1), numbers)
         .view({geometry.out_channels, geometry.in_channels, 1, 1});
   }
@@ -158,7 +164,7 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
       to_input = input_gradient(weight, gradient, saved[0]);
       input_left = false;
     }
-    if (weight_left && (is_pointwise(geometry) || has_tile_gradient(geometry))) {
+    if (weight_left && (has_rows_gradient(geometry) || has_tile_gradient(geometry))) {
       to_weight = weight_gradient(geometry, saved[0], gradient, weight.numbers());
       weight_left = false;
     }
@@ -194,8 +200,9 @@ bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbe
   }
   const std::int64_t pixels = input.size(0) * geometry.output_size(static_cast<int>(input.size(2))) *
                               geometry.output_size(static_cast<int>(input.size(3)));
-  return numbers == ProductNumbers::halves && pixels >= kLeastPixels && halves_fit(geometry) &&
-         (!goes_back(geometry) || halves_fit(backward_geometry(geometry)));
+  if (numbers != ProductNumbers::halves || pixels < kLeastPixels) return false;
+  if (is_narrow(geometry) && best_isa() == Isa::avx512) return true;  // four times as fast as oneDNN's
+  return halves_fit(geometry) && (!goes_back(geometry) || halves_fit(backward_geometry(geometry)));
 }
 
 at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,

@@ -52,7 +52,12 @@ std::string stage_of(const std::string& layer_name) {
 }  // namespace
 
 TorchGraphExecutor::TorchGraphExecutor(const Graph& graph, const ParameterStore& parameters)
-    : graph_(&graph), parameters_(&parameters), last_uses_(last_uses(graph)) {}
+    : graph_(&graph), parameters_(&parameters), last_uses_(last_uses(graph)) {
+  std::set<std::string> seen;
+  for (const Layer& layer : graph.layers) {
+    if (!seen.insert(layer.name).second) shared_.insert(layer.name);
+  }
+}
 
 const at::Tensor& TorchGraphExecutor::parameter(const Layer& layer, const char* suffix) const {
   return parameters_->tensor(layer.name + suffix);
@@ -264,9 +269,16 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
   }
   if (own_kernels_ && input.is_cpu() && !rounds(precision_) && !offsets.defined() &&
       convolution_suits(layer, input, numbers())) {
-    std::shared_ptr<ConvolutionWeight>& packed = packed_[layer.name];
-    if (packed == nullptr) packed = make_convolution_weight(layer, used_weight, numbers());
-    return own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));
+    const auto found = packed_.find(layer.name);
+    const auto packed =
+        found != packed_.end() ? found->second : make_convolution_weight(layer, used_weight, numbers());
+    at::Tensor output = own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));
+    if (shared_.count(layer.name) > 0) {
+      packed_.emplace(layer.name, packed);
+    } else {
+      end_forward(*packed);
+    }
+    return output;
   }
   if (offsets.defined()) {  // our own kernel, in float32
     const auto rounded = [this](const at::Tensor& value) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -102,7 +103,8 @@ class TorchGraphExecutor {
   bool again_ = false;             // computing a segment again
   std::vector<Segment> segments_;  // in order
   StepClock* clock_ = nullptr;
-  std::map<std::string, std::shared_ptr<ConvolutionWeight>> packed_;  // by layer, during a forward pass
+  std::set<std::string> shared_;  // layers that several feature maps run through
+  std::map<std::string, std::shared_ptr<ConvolutionWeight>> packed_;  // of these, during a forward pass
 };
 
 }  // namespace fastermask

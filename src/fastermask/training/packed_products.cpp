@@ -1,5 +1,8 @@
 #include "fastermask/training/packed_products.h"
 
+#include <algorithm>
+
+#include "fastermask/base/parallel.h"
 #include "fastermask/kernels/linear_gradient.h"
 
 namespace fastermask {
@@ -12,11 +15,32 @@ ConvolutionMethod faster_method(const ConvolutionGeometry& geometry, bool halves
 
 }  // namespace
 
+bool is_narrow(const ConvolutionGeometry& geometry) {
+  constexpr int kNarrowRow = 64;  // as the kernels have it
+  return geometry.kernel > 1 && geometry.groups == 1 && geometry.kernel * geometry.in_channels <= kNarrowRow;
+}
+
+at::Tensor turned_weight(const at::Tensor& weight) {
+  const at::Tensor values = weight.contiguous();
+  const std::int64_t out = weight.size(0), in = weight.size(1), area = weight.size(2) * weight.size(3);
+  at::Tensor result = at::empty({in, out, weight.size(2), weight.size(3)}, values.options());
+  const float* const from = values.data_ptr<float>();
+  float* const to = result.data_ptr<float>();
+  parallel_for(0, in, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = 0; k < out; ++k) {
+      for (std::int64_t c = begin; c < end; ++c) {
+        const float* const kernel = from + (k * in + c) * area;
+        std::reverse_copy(kernel, kernel + area, to + (c * out + k) * area);
+      }
+    }
+  });
+  return result;
+}
+
 bool halves_fit(const ConvolutionGeometry& geometry) {
-  constexpr int kPictureDepth = 64;  // what a narrow kernel row has at most
   const HalfArithmetic arithmetic = half_arithmetic();
   if (arithmetic == HalfArithmetic::float32 || geometry.groups != 1 || geometry.in_channels % 2 != 0) return false;
-  if (geometry.kernel > 1 && geometry.kernel * geometry.in_channels <= kPictureDepth) return false;
+  if (is_narrow(geometry)) return false;
   return arithmetic == HalfArithmetic::bfloat16 || geometry.out_channels % (2 * kPanelWidth) == 0;
 }
 

@@ -13,6 +13,13 @@ enum class ProductNumbers { floats, halves };
 // Whether half_arithmetic()'s units can be given this geometry.
 bool halves_fit(const ConvolutionGeometry& geometry);
 
+// Whether a layer's kernel rows are taken as one pixel (a picture's three channels), which is always in float32.
+bool is_narrow(const ConvolutionGeometry& geometry);
+
+// The weight of the way back from the output's gradient to the input's, at stride 1: [K, C, R, R] with its kernels
+// turned by half a turn and channels exchanged, [C, K, R, R].
+at::Tensor turned_weight(const at::Tensor& weight);
+
 // Packs a float32 weight, laid out as PackedConvolution wants it, on the CPU. `bias`: [K] or undefined. In halves where
 // these fit, else in floats; the method is the faster one for those numbers.
 PackedConvolution pack_weight(const ConvolutionGeometry& geometry, const at::Tensor& weight, const at::Tensor& bias,
