@@ -105,7 +105,8 @@ void PackedConvolution::pack_fp16(const float* weight) {
   const bool winograd = method_ == ConvolutionMethod::winograd;
   const int panels = panels_of(geometry_.out_channels), channels = geometry_.in_channels;
   const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(geometry_.kernel) * geometry_.kernel;
-  const std::ptrdiff_t pair = winograd ? 2 * panel_floats_ : 2 * area * channels * kPanelWidth;  // of panels, of a matrix
+  // From a pair of panels to the next, of one matrix or of all taps.
+  const std::ptrdiff_t pair = winograd ? 2 * panel_floats_ : 2 * area * channels * kPanelWidth;
   const auto memory = std::make_shared<AlignedFloats>((weight_floats_ + 1) / 2);
   Fp16* const packed = reinterpret_cast<Fp16*>(memory->data());
   const auto scales = std::make_shared<AlignedFloats>(fp16_scales());

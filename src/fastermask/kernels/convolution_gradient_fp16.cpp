@@ -58,8 +58,8 @@ class Fp16WeightGradient {
     for (GradientOperand* operand : {&input_, &gradient_}) {
       operand->panels = (operand->channels + operand->width - 1) / operand->width;
       const int all = kWinogradMatrices * operand->panels;
-      operand->memory = AlignedFloats(static_cast<std::size_t>(all * operand->width) *
-                                      static_cast<std::size_t>(tiles_at_once_) / 2);
+      operand->memory =
+          AlignedFloats(static_cast<std::size_t>(all * operand->width) * static_cast<std::size_t>(tiles_at_once_) / 2);
       operand->scales.resize(static_cast<std::size_t>(all * parts_));
     }
     sums_stride_ = gradient_.panels * kFp16GradientColumns;
@@ -79,7 +79,8 @@ class Fp16WeightGradient {
 
  private:
   static constexpr int kMostParts = 8;
-  static constexpr std::int64_t kNumbersAtOnce = std::int64_t{10} << 20;  // transformed: a few cores' second-level caches
+  static constexpr std::int64_t kNumbersAtOnce = std::int64_t{10}
+                                                 << 20;  // transformed: a few cores' second-level caches
   static constexpr int kChannelsTogether = 128;  // that a thread transforms, for whose tiles it finds the pixels once
 
   int parts_at_once() const {
@@ -151,7 +152,8 @@ class Fp16WeightGradient {
         if (share < in_shares) {
           transform_part<kWinogradMatrices>(input_, of_input, tile, part, tiles, share * kChannelsTogether);
         } else {
-          transform_part<kTilePixels>(gradient_, of_gradient, tile, part, tiles, (share - in_shares) * kChannelsTogether);
+          transform_part<kTilePixels>(gradient_, of_gradient, tile, part, tiles,
+                                      (share - in_shares) * kChannelsTogether);
         }
       }
     });
@@ -166,8 +168,8 @@ class Fp16WeightGradient {
       for (std::int64_t unit = begin; unit < end; ++unit) {
         const int matrix = static_cast<int>(unit / gradient_.panels), out = static_cast<int>(unit % gradient_.panels);
         for (int in = 0; in < input_.panels; ++in) {
-          product.sums = sums_.data() + matrix * sums_matrix_ + static_cast<std::ptrdiff_t>(in) * kPanelWidth * sums_stride_ +
-                         out * kFp16GradientColumns;
+          product.sums = sums_.data() + matrix * sums_matrix_ +
+                         static_cast<std::ptrdiff_t>(in) * kPanelWidth * sums_stride_ + out * kFp16GradientColumns;
           product.accumulate = accumulate;
           for (int part = 0; part * kFp16Depth < count; ++part) {
             product.depth = std::min(kFp16Depth, count - part * kFp16Depth);

@@ -21,7 +21,7 @@ constexpr int kFp16GradientColumns = 2 * kPanelWidth;
 struct Fp16GradientProduct {
   const Fp16* rows = nullptr;     // [depth, kFp16GradientRows]
   const Fp16* columns = nullptr;  // [depth, kFp16GradientColumns], 64-byte aligned
-  int depth = 0;                   // at most kFp16Depth
+  int depth = 0;                  // at most kFp16Depth
   float scale = 1;
   float* sums = nullptr;  // row r begins at sums + r * stride
   std::ptrdiff_t stride = 0;

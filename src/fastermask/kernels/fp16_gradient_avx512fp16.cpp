@@ -17,8 +17,8 @@ inline void add_product(__m512h& sum, const __m512h& values, const Fp16& factor)
 
 void add_scaled(const __m256h& part, const __m512& scale, bool accumulate, float* sums) {
   const __m512 values = _mm512_cvtph_ps(_mm256_castph_si256(part));
-  _mm512_storeu_ps(sums, accumulate ? _mm512_fmadd_ps(values, scale, _mm512_loadu_ps(sums))
-                                    : _mm512_mul_ps(values, scale));
+  _mm512_storeu_ps(sums,
+                   accumulate ? _mm512_fmadd_ps(values, scale, _mm512_loadu_ps(sums)) : _mm512_mul_ps(values, scale));
 }
 
 void multiply(const Fp16GradientProduct& product) {
@@ -57,8 +57,7 @@ float pack(const float* in, std::ptrdiff_t stride, int rows, int columns, int wi
   for (int v = 0; v < vectors; ++v) {
     const __mmask16 there = lanes_there(columns - v * kPanelWidth);
     const float* row = in + v * kPanelWidth;
-    for (int r = 0; r < rows; ++r, row += stride)
-      sizes = larger_sizes(sizes, _mm512_maskz_loadu_ps(there, row));
+    for (int r = 0; r < rows; ++r, row += stride) sizes = larger_sizes(sizes, _mm512_maskz_loadu_ps(there, row));
   }
   const float power = power_for(_mm512_reduce_max_ps(sizes), kExponent);
   const __m512 powers = _mm512_set1_ps(power);

@@ -18,7 +18,8 @@ void pack_columns(const float* in, std::ptrdiff_t stride, std::ptrdiff_t depth, 
     for (int begin = 0; begin < tap_depth; begin += kFp16Depth) {
       const int end = std::min(begin + kFp16Depth, tap_depth);
       __m512 sum = _mm512_setzero_ps();
-      for (int k = begin; k < end; ++k) sum = _mm512_add_ps(sum, _mm512_abs_ps(_mm512_loadu_ps(in + (tap + k) * stride)));
+      for (int k = begin; k < end; ++k)
+        sum = _mm512_add_ps(sum, _mm512_abs_ps(_mm512_loadu_ps(in + (tap + k) * stride)));
       most = _mm512_max_ps(most, sum);
     }
   }
@@ -39,8 +40,8 @@ void pack_columns(const float* in, std::ptrdiff_t stride, std::ptrdiff_t depth, 
 void transpose(const float* in, std::ptrdiff_t stride, std::ptrdiff_t depth, float* out) {
   constexpr int kBlock = 16, kStride = kBlock + 1;
   float block[kPanelWidth * kStride];
-  const __m512i rows =
-      _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(kStride));
+  const __m512i rows = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                                          _mm512_set1_epi32(kStride));
   for (std::ptrdiff_t first = 0; first < depth; first += kBlock) {
     const int count = static_cast<int>(std::min<std::ptrdiff_t>(kBlock, depth - first));
     const auto there = static_cast<__mmask16>((1u << count) - 1u);

@@ -47,10 +47,12 @@ class Fp16LinearGradient {
   }
   std::size_t panel_floats(int width) const { return static_cast<std::size_t>(rows_at_once_) * width / 2; }
   Fp16* input_panel(int panel) {
-    return reinterpret_cast<Fp16*>(input_.data()) + static_cast<std::ptrdiff_t>(panel) * rows_at_once_ * kFp16GradientColumns;
+    return reinterpret_cast<Fp16*>(input_.data()) +
+           static_cast<std::ptrdiff_t>(panel) * rows_at_once_ * kFp16GradientColumns;
   }
   Fp16* gradient_panel(int panel) {
-    return reinterpret_cast<Fp16*>(gradient_.data()) + static_cast<std::ptrdiff_t>(panel) * rows_at_once_ * kFp16GradientRows;
+    return reinterpret_cast<Fp16*>(gradient_.data()) +
+           static_cast<std::ptrdiff_t>(panel) * rows_at_once_ * kFp16GradientRows;
   }
 
   void pack_part(const float* rows, int row_length, int panel, int width, int part, int count, Fp16* out,
@@ -98,8 +100,8 @@ class Fp16LinearGradient {
   }
 
   void multiply_tile(int panel, int out, int first, int count, bool accumulate) {
-    float* const at = call_.weight_gradient +
-                      static_cast<std::ptrdiff_t>(out) * kFp16GradientRows * call_.in_features + panel * kFp16GradientColumns;
+    float* const at = call_.weight_gradient + static_cast<std::ptrdiff_t>(out) * kFp16GradientRows * call_.in_features +
+                      panel * kFp16GradientColumns;
     const int rows = std::min(kFp16GradientRows, call_.out_features - out * kFp16GradientRows);
     const int columns = std::min(kFp16GradientColumns, call_.in_features - panel * kFp16GradientColumns);
     const bool whole = rows == kFp16GradientRows && columns == kFp16GradientColumns;
@@ -121,8 +123,7 @@ class Fp16LinearGradient {
     if (whole) return;
     for (int r = 0; r < rows; ++r) {
       float* const row = at + static_cast<std::ptrdiff_t>(r) * call_.in_features;
-      for (int n = 0; n < columns; ++n)
-        row[n] = edge[r * kFp16GradientColumns + n] + (accumulate ? row[n] : 0.0f);
+      for (int n = 0; n < columns; ++n) row[n] = edge[r * kFp16GradientColumns + n] + (accumulate ? row[n] : 0.0f);
     }
   }
 

@@ -70,9 +70,9 @@ at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& in
   call.batch = static_cast<int>(pixels.size(0));
   call.height = static_cast<int>(pixels.size(2));
   call.width = static_cast<int>(pixels.size(3));
-  at::Tensor output = at::empty({pixels.size(0), geometry.out_channels, geometry.output_size(call.height),
-                                 geometry.output_size(call.width)},
-                                pixels.options(), at::MemoryFormat::ChannelsLast);
+  at::Tensor output = at::empty(
+      {pixels.size(0), geometry.out_channels, geometry.output_size(call.height), geometry.output_size(call.width)},
+      pixels.options(), at::MemoryFormat::ChannelsLast);
   call.output = output.data_ptr<float>();
   convolution.run(call);
   return output;

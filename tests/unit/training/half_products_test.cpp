@@ -7,9 +7,9 @@
 #include <tuple>
 
 #include "fastermask/base/parallel.h"
+#include "fastermask/kernels/half_kernels.h"
 #include "fastermask/training/convolution_autograd.h"
 #include "fastermask/training/linear_autograd.h"
-#include "fastermask/kernels/half_kernels.h"
 #include "fastermask/training/threads.h"
 
 namespace fastermask {

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <optional>
+#include <string>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/file.h"
@@ -162,16 +164,22 @@ class Bf16Training : public TrainingOverScenes {
   };
 };
 
-// Sets an environment variable as long as it lives.
+// Sets an environment variable, or takes it away (null), as long as it lives.
 class Variable {
  public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Variable() { unsetenv(name_); }
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* const before = std::getenv(name)) before_ = before;
+    set(value);
+  }
+  ~Variable() { set(before_ ? before_->c_str() : nullptr); }
   Variable(const Variable&) = delete;
   Variable& operator=(const Variable&) = delete;
 
  private:
+  void set(const char* value) { value == nullptr ? unsetenv(name_) : setenv(name_, value, 1); }
+
   const char* name_;
+  std::optional<std::string> before_;
 };
 
 TEST_F(Bf16Training, StaysNearFloat32) {
@@ -181,6 +189,7 @@ TEST_F(Bf16Training, StaysNearFloat32) {
 }
 
 TEST(PrecisionOn, IsFloat32WhereLessGainsNothing) {
+  const Variable none("FASTERMASK_BF16_UNITS", nullptr);
   EXPECT_EQ(precision_on("cpu", Precision::f32), Precision::f32);
   EXPECT_EQ(precision_on("cpu", Precision::half), 
             half_arithmetic() != HalfArithmetic::float32 ? Precision::half_products : Precision::f32);
@@ -192,8 +201,7 @@ TEST(PrecisionOn, IsFloat32WhereLessGainsNothing) {
 
 // On units for 16 bits, or by rounding where there are none: the variable asks for that.
 TEST_F(Bf16Training, StaysNearFloat32OnUnits) {
-  const char* const given = std::getenv("FASTERMASK_BF16_UNITS");
-  const Variable units("FASTERMASK_BF16_UNITS", given == nullptr ? "1" : given);
+  const Variable units("FASTERMASK_BF16_UNITS", "1");
   expect_near_f32("o1u", {"AMP", "1", "OPT_LEVEL", "O1", "LOSS_SCALE_VALUE", "64"});
   expect_near_f32("o2u", {"AMP", "1", "OPT_LEVEL", "O2", "LOSS_SCALE_VALUE", "64"});
 }
