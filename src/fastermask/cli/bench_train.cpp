@@ -109,7 +109,7 @@ void add_bench_train_command(CLI::App& bench) {
   command->add_option("--size", options->size, "height and width of the pictures")->expected(2);
   command->add_option("--batch", options->step.batch, "pictures a step")->check(CLI::PositiveNumber);
   command->add_option("--objects", options->step.objects, "annotated objects a picture")->check(CLI::PositiveNumber);
-  command->add_option("--repeat", options->step.repeat, "steps timed, after one that is not")
+  command->add_option("--repeat", options->step.repeat, "steps timed, after three that are not")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", options->threads, "compute threads (0: one a core)")->check(CLI::NonNegativeNumber);
   command->add_option("--dataset", options->step.datasets,

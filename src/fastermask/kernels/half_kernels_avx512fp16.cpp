@@ -46,13 +46,16 @@ void copy_columns(const float* from, float* to) {
   _mm512_storeu_ps(to + 16, _mm512_loadu_ps(from + 16));
 }
 
+// What is added to a row, or null.
+const float* residual_row(const Fp16Product& product, int row) {
+  if (product.residual == nullptr) return nullptr;
+  return product.residual + ((row + product.residual_phase) >> product.residual_shift) * product.residual_stride;
+}
+
 // What follows the sums: residual, relu, and where they belong.
 void finish_row(const Fp16Product& product, int row, const float* sums) {
   float* const c = product.c + row * product.c_stride;
-  const float* residual = nullptr;
-  if (product.residual != nullptr) {
-    residual = product.residual + ((row + product.residual_phase) >> product.residual_shift) * product.residual_stride;
-  }
+  const float* const residual = residual_row(product, row);
   for (int n = 0; n < kColumns; n += 16) {
     __m512 value = _mm512_load_ps(sums + n);
     if (residual != nullptr) value = _mm512_add_ps(value, _mm512_loadu_ps(residual + n));
@@ -71,6 +74,16 @@ void multiply_rows(const Fp16Product& product, int first_row) {
       copy_columns(product.bias, sums[r]);
     } else {
       std::fill_n(sums[r], kColumns, 0.0f);
+    }
+  }
+  // What is written and added at the end: on its way while the sums are made.
+  for (int r = 0; r < kR; ++r) {
+    const float* const c = product.c + (first_row + r) * product.c_stride;
+    __builtin_prefetch(c, 1);
+    __builtin_prefetch(c + kPanelWidth, 1);
+    if (const float* const residual = residual_row(product, first_row + r)) {
+      __builtin_prefetch(residual);
+      __builtin_prefetch(residual + kPanelWidth);
     }
   }
   constexpr int kThrees = (kR + 2) / 3;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "fastermask/base/error.h"
 #include "fastermask/base/random.h"
 #include "fastermask/data/catalog.h"
 #include "fastermask/data/loader.h"
@@ -18,6 +19,9 @@
 
 namespace fastermask {
 namespace {
+
+// Until memory does not grow any more.
+constexpr int kWarmUpSteps = 3;
 
 double seconds_since_start(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -119,7 +123,7 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
   BenchStepTimes times;
   StepClock clock;
   model.set_clock(&clock);
-  for (int i = 0; i <= options.repeat; ++i) {  // the first warms up
+  for (int i = 0; i < kWarmUpSteps + options.repeat; ++i) {
     const auto before = std::chrono::steady_clock::now();
     const Batch batch = loader != nullptr ? loader->next() : made_up_batch(config, options, step_size(options, i));
     const double waited = loader != nullptr ? seconds_since_start(before) : 0;
@@ -134,12 +138,13 @@ BenchStepTimes bench_training_step(const Config& config, const BenchStepOptions&
     total.backward();
     clock.stop();
     const double after_backward = seconds_since_start(start);
+    if (!optimizer->non_finite_gradient().empty()) fail("bench train: a gradient is not finite");  // as a training looks
     optimizer->step(1e-6);
     optimizer->zero_grad();
     const double end = seconds_since_start(start);
     const auto found = step.metrics.find("roi_head/num_fg_samples");
     if (found != step.metrics.end()) times.foreground = found->second;
-    if (i == 0) {
+    if (i < kWarmUpSteps) {
       clock.clear();
       continue;
     }

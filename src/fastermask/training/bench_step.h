@@ -14,7 +14,7 @@ struct BenchStepOptions {
   int width = 800;
   // Annotated in each picture: the foreground regions, as long as random weights find none by themselves.
   int objects = 8;
-  int repeat = 3;  // steps timed, after one that is not
+  int repeat = 3;  // steps timed, after three that are not
   bool new_sizes = false;  // each step another size of about that area, in multiples of 32
   bool exact = false;
   // With these, batches come from the loader as in a training; the sizes and numbers above are not used.

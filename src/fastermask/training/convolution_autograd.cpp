@@ -143,11 +143,22 @@ struct WeightHolder : torch::CustomClassHolder {
 class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const std::shared_ptr<ConvolutionWeight>& packed,
-                            const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+                            const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& residual, int residual_scale, bool relu) {
     const at::Tensor pixels = channels_last(input);
-    context->save_for_backward({pixels, weight});
     context->saved_data["packed"] = c10::IValue::make_capsule(c10::make_intrusive<WeightHolder>(packed));
-    return run_packed(packed->forward(bias), pixels);
+    context->saved_data["residual_scale"] = static_cast<std::int64_t>(residual_scale);
+    ConvolutionTail tail;
+    if (residual.dim() == 4) tail.residual = residual;
+    tail.residual_scale = residual_scale;
+    tail.relu = relu;
+    const at::Tensor output = run_packed(packed->forward(bias), pixels, tail);
+    if (relu) {
+      context->save_for_backward({pixels, weight, output});
+    } else {
+      context->save_for_backward({pixels, weight});
+    }
+    return output;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -156,15 +167,18 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
     const auto holder = context->saved_data["packed"].toCapsule();
     ConvolutionWeight& weight = *static_cast<WeightHolder*>(holder.get())->weight;
     const ConvolutionGeometry& geometry = weight.geometry();
-    const at::Tensor gradient = channels_last(gradients[0]);
-    // Inputs with gradients are counted by tensors: input, weight, bias.
+    const at::Tensor gradient = channels_last(
+        saved.size() > 2 ? at::threshold_backward(channels_last(gradients[0]), saved[2], 0) : gradients[0]);
+    // Inputs with gradients are counted by tensors: input, weight, bias, residual.
     bool input_left = context->needs_input_grad(0), weight_left = context->needs_input_grad(1);
-    at::Tensor to_input, to_weight, to_bias;
-    if (input_left && goes_back(geometry)) {
+    at::Tensor to_input, to_weight, to_bias, to_residual;
+    // In float32 oneDNN is as fast for what is not Winograd's.
+    const bool own = weight.numbers() == ProductNumbers::halves || has_tile_gradient(geometry);
+    if (input_left && own && goes_back(geometry)) {
       to_input = input_gradient(weight, gradient, saved[0]);
       input_left = false;
     }
-    if (weight_left && (has_rows_gradient(geometry) || has_tile_gradient(geometry))) {
+    if (weight_left && own && (has_rows_gradient(geometry) || has_tile_gradient(geometry))) {
       to_weight = weight_gradient(geometry, saved[0], gradient, weight.numbers());
       weight_left = false;
     }
@@ -178,7 +192,15 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
       if (weight_left) to_weight = of_weight;
     }
     if (context->needs_input_grad(2)) to_bias = gradient.sum({0, 2, 3});
-    return {at::Tensor(), to_input, to_weight, to_bias};
+    if (context->needs_input_grad(3)) {
+      const std::int64_t scale = context->saved_data["residual_scale"].toInt();
+      const std::int64_t height = gradient.size(2), width = gradient.size(3);
+      to_residual = scale == 1 ? gradient
+                               : at::upsample_nearest2d_backward(
+                                     gradient, {height, width},
+                                     {gradient.size(0), gradient.size(1), height / scale, width / scale});
+    }
+    return {at::Tensor(), to_input, to_weight, to_bias, to_residual, at::Tensor(), at::Tensor()};
   }
 };
 
@@ -191,7 +213,7 @@ std::shared_ptr<ConvolutionWeight> make_convolution_weight(const Layer& layer, c
 
 void end_forward(ConvolutionWeight& weight) { weight.forget_forward(); }
 
-bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbers numbers) {
+bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbers numbers, bool has_tail) {
   if (layer.type != LayerType::convolution) return false;
   const ConvolutionGeometry geometry = geometry_of(layer);
   if (has_tile_gradient(geometry)) {
@@ -200,17 +222,20 @@ bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbe
   }
   const std::int64_t pixels = input.size(0) * geometry.output_size(static_cast<int>(input.size(2))) *
                               geometry.output_size(static_cast<int>(input.size(3)));
-  if (numbers != ProductNumbers::halves || pixels < kLeastPixels) return false;
+  if (pixels < kLeastPixels) return false;
   if (is_narrow(geometry) && best_isa() == Isa::avx512) return true;  // four times as fast as oneDNN's
+  if (numbers != ProductNumbers::halves) return is_pointwise(geometry) && has_tail && best_isa() == Isa::avx512;
   return halves_fit(geometry) && (!goes_back(geometry) || halves_fit(backward_geometry(geometry)));
 }
 
 at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,
-                           const at::Tensor& weight, const at::Tensor& bias) {
+                           const at::Tensor& weight, const at::Tensor& bias, const ConvolutionTail& tail) {
   // Autograd's functions take no undefined tensors.
   const at::Tensor used_bias =
       bias.defined() ? bias : at::zeros({weight.size(0)}, weight.options().requires_grad(false));
-  return OwnConvolution::apply(packed, input, weight, used_bias);
+  const at::Tensor used_residual =
+      tail.residual.defined() ? tail.residual : at::zeros({0}, weight.options().requires_grad(false));
+  return OwnConvolution::apply(packed, input, weight, used_bias, used_residual, tail.residual_scale, tail.relu);
 }
 
 }  // namespace fastermask

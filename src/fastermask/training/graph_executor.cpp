@@ -11,10 +11,6 @@
 namespace fastermask {
 namespace {
 
-bool is_convolution(const Layer& layer) {
-  return layer.type == LayerType::convolution || layer.type == LayerType::deformable_convolution;
-}
-
 // Whether values are rounded to 16 bits between products.
 bool rounds(Precision precision) { return precision == Precision::autocast || precision == Precision::half; }
 
@@ -61,102 +57,6 @@ TorchGraphExecutor::TorchGraphExecutor(const Graph& graph, const ParameterStore&
 
 const at::Tensor& TorchGraphExecutor::parameter(const Layer& layer, const char* suffix) const {
   return parameters_->tensor(layer.name + suffix);
-}
-
-// Finds each FrozenBN that alone reads a convolution, and turns it into a scale of the weight and a bias: exact up to
-// rounding, and one pass over the feature map less, forward and backward.
-void TorchGraphExecutor::prepare() {
-  if (prepared_version_ == parameters_->version()) return;
-  prepared_version_ = parameters_->version();
-  const std::vector<Layer>& layers = graph_->layers;
-  std::vector<int> readers(layers.size(), 0);
-  for (const Layer& layer : layers) {
-    for (const int input : layer.inputs) ++readers[static_cast<std::size_t>(input)];
-  }
-  for (const GraphOutput& output : graph_->outputs) ++readers[static_cast<std::size_t>(output.layer)];
-  // A relu or sum may overwrite a value that no other layer reads and that autograd does not keep: convolutions, norms,
-  // linear layers and sums remember their inputs, not their outputs.
-  in_place_.assign(layers.size(), false);
-  folded_.assign(layers.size(), {});
-  is_folded_.assign(layers.size(), false);
-  segments_.clear();
-  if (recorder_ != nullptr) return;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (layers[i].type != LayerType::relu && layers[i].type != LayerType::add) continue;
-    const auto source = static_cast<std::size_t>(layers[i].inputs[0]);
-    const LayerType made_by = layers[source].type;
-    in_place_[i] = readers[source] == 1 && (is_convolution(layers[source]) || made_by == LayerType::linear ||
-                                            made_by == LayerType::normalisation || made_by == LayerType::add);
-  }
-  const at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const Layer& norm = layers[i];
-    if (norm.type != LayerType::normalisation || norm.norm != NormType::frozen_batch) continue;
-    const auto source = static_cast<std::size_t>(norm.inputs[0]);
-    if (!is_convolution(layers[source]) || readers[source] != 1) continue;
-    FoldedNorm& folded = folded_[source];
-    folded.norm_layer = static_cast<int>(i);
-    const at::Tensor scale = parameter(norm, ".weight") * (parameter(norm, ".running_var") + norm.norm_epsilon).rsqrt();
-    folded.shift = parameter(norm, ".bias") - parameter(norm, ".running_mean") * scale;
-    folded.scale = scale.view({-1, 1, 1, 1});
-    const at::Tensor& weight = parameter(layers[source], ".weight");
-    if (!weight.requires_grad()) folded.frozen_weight = channels_last(weight * folded.scale);
-    is_folded_[i] = true;
-  }
-  if (recompute_) find_segments();
-}
-
-// What a segment's layers are called alike, "" for layers outside segments. detectron2's names.
-std::string segment_of(const std::string& layer_name) {
-  static const char* const kWhole[] = {"roi_heads.mask_head.", "roi_heads.keypoint_head."};
-  for (const char* prefix : kWhole) {
-    if (layer_name.rfind(prefix, 0) == 0) return prefix;
-  }
-  // "backbone.bottom_up.res2.0.conv1", "backbone.res2.0.conv1", "roi_heads.res5.0.conv1": up to the block's number
-  const std::size_t stage = layer_name.find(".res");
-  if (stage == std::string::npos) return "";
-  const std::size_t number = layer_name.find('.', stage + 1);
-  if (number == std::string::npos) return "";
-  return layer_name.substr(0, layer_name.find('.', number + 1));
-}
-
-// Runs of layers that one value leaves, and that train something.
-void TorchGraphExecutor::find_segments() {
-  segments_.clear();
-  const std::vector<Layer>& layers = graph_->layers;
-  std::vector<std::string> names(layers.size());
-  for (std::size_t i = 1; i < layers.size(); ++i) {
-    names[i] =
-        layers[i].name.empty() ? names[static_cast<std::size_t>(layers[i].inputs[0])] : segment_of(layers[i].name);
-  }
-  for (std::size_t first = 1; first < layers.size();) {
-    Segment segment;
-    segment.first = segment.last = first;
-    while (segment.last + 1 < layers.size() && names[segment.last + 1] == names[first]) ++segment.last;
-    first = segment.last + 1;
-    if (names[segment.first].empty() || segment.last == segment.first) continue;
-    bool suits = true;
-    for (std::size_t i = segment.first; i <= segment.last; ++i) {
-      suits = suits && (i == segment.last || last_uses_[i] <= static_cast<int>(segment.last));
-      for (std::size_t k = 0; k < layers[i].inputs.size(); ++k) {
-        const auto source = static_cast<std::size_t>(layers[i].inputs[k]);
-        if (source >= segment.first) continue;
-        suits = suits && !(k == 0 && in_place_[i]);  // it would overwrite what is kept
-        if (std::find(segment.sources.begin(), segment.sources.end(), source) == segment.sources.end())
-          segment.sources.push_back(source);
-      }
-      for (const char* suffix : {".weight", ".bias"}) {
-        if (layers[i].name.empty() || !parameters_->contains(layers[i].name + suffix)) continue;
-        const at::Tensor& parameter = parameters_->tensor(layers[i].name + suffix);
-        if (parameter.requires_grad()) segment.parameters.push_back(parameter);
-      }
-    }
-    for (const GraphOutput& output : graph_->outputs) {
-      const auto layer = static_cast<std::size_t>(output.layer);
-      suits = suits && !(layer >= segment.first && layer < segment.last);
-    }
-    if (suits && !segment.parameters.empty()) segments_.push_back(std::move(segment));
-  }
 }
 
 at::Tensor TorchGraphExecutor::run_segment(const Segment& segment, const std::vector<at::Tensor>& values,
@@ -257,8 +157,13 @@ void TorchGraphExecutor::set_recompute(bool on) {
 }
 
 // `offsets`: of a deformable convolution, else undefined.
-at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input,
+at::Tensor TorchGraphExecutor::convolve(std::size_t index, const std::vector<at::Tensor>& values,
                                         const at::Tensor& offsets) {
+  const Layer& layer = graph_->layers[index];
+  const FoldedNorm& folded = folded_[index];
+  const Tail& tail = tails_[index];
+  const at::Tensor& input = values[static_cast<std::size_t>(layer.inputs[0])];
+  did_tail_[index] = false;
   const at::Tensor& weight = parameter(layer, ".weight");
   at::Tensor used_weight = weight;
   c10::optional<at::Tensor> bias;
@@ -268,11 +173,16 @@ at::Tensor TorchGraphExecutor::convolve(const Layer& layer, const FoldedNorm& fo
     bias = folded.shift;
   }
   if (own_kernels_ && input.is_cpu() && !rounds(precision_) && !offsets.defined() &&
-      convolution_suits(layer, input, numbers())) {
+      convolution_suits(layer, input, numbers(), tail.does_something())) {
     const auto found = packed_.find(layer.name);
     const auto packed =
         found != packed_.end() ? found->second : make_convolution_weight(layer, used_weight, numbers());
-    at::Tensor output = own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()));
+    ConvolutionTail work;
+    if (tail.residual >= 0) work.residual = values[static_cast<std::size_t>(tail.residual)];
+    work.residual_scale = tail.residual_scale;
+    work.relu = tail.relu;
+    at::Tensor output = own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()), work);
+    did_tail_[index] = tail.does_something();
     if (shared_.count(layer.name) > 0) {
       packed_.emplace(layer.name, packed);
     } else {
@@ -348,11 +258,14 @@ at::Tensor TorchGraphExecutor::normalise(const Layer& layer, const at::Tensor& i
 at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training) {
   const Layer& layer = graph_->layers[index];
   const at::Tensor& input = values[static_cast<std::size_t>(layer.inputs[0])];
+  if (const int convolution = in_tail_of_[index]; convolution >= 0 && did_tail_[static_cast<std::size_t>(convolution)]) {
+    return passes_on_[index] < 0 ? at::Tensor() : values[static_cast<std::size_t>(passes_on_[index])];
+  }
   switch (layer.type) {
     case LayerType::input: return input;
-    case LayerType::convolution: return convolve(layer, folded_[index], input, {});
+    case LayerType::convolution: return convolve(index, values, {});
     case LayerType::deformable_convolution:
-      return convolve(layer, folded_[index], input, values[static_cast<std::size_t>(layer.inputs[1])]);
+      return convolve(index, values, values[static_cast<std::size_t>(layer.inputs[1])]);
     case LayerType::deconvolution: {
       const at::Tensor weight = weight_operand(parameter(layer, ".weight"));
       const at::Tensor& bias = parameter(layer, ".bias");

@@ -59,6 +59,15 @@ class TorchGraphExecutor {
     at::Tensor frozen_weight;  // weight * scale, when the weight is not trained
   };
 
+  // What follows a convolution and can be done with it (ConvolutionTail): sum and relu that alone read its value.
+  struct Tail {
+    int residual = -1;  // value added, by its layer, which comes before the convolution; -1: none
+    int residual_scale = 1;
+    bool relu = false;
+
+    bool does_something() const { return residual >= 0 || relu; }
+  };
+
   // Layers whose values in between are not kept for the backward pass.
   struct Segment {
     std::size_t first = 0;
@@ -67,7 +76,9 @@ class TorchGraphExecutor {
     std::vector<at::Tensor> parameters;
   };
 
+  static bool is_convolution(const Layer& layer);
   void prepare();
+  void find_tails(const std::vector<int>& readers);
   void find_segments();
   void forget_packed();
   void run_and_release(std::size_t index, std::vector<at::Tensor>& values, bool training);
@@ -75,7 +86,7 @@ class TorchGraphExecutor {
   void enter_stage(std::size_t index, std::vector<at::Tensor>& values, std::vector<std::string>& stages);
   void count_work(std::size_t index, const std::vector<at::Tensor>& values);
   at::Tensor run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training);
-  at::Tensor convolve(const Layer& layer, const FoldedNorm& folded, const at::Tensor& input, const at::Tensor& offsets);
+  at::Tensor convolve(std::size_t index, const std::vector<at::Tensor>& values, const at::Tensor& offsets);
   at::Tensor normalise(const Layer& layer, const at::Tensor& input, bool training) const;
   const at::Tensor& parameter(const Layer& layer, const char* suffix) const;
   // As a convolution or matrix product takes it.
@@ -94,6 +105,10 @@ class TorchGraphExecutor {
   std::vector<bool> in_place_;      // [layer]: may overwrite its first input, which nobody else reads
   std::vector<FoldedNorm> folded_;  // [layer], of convolutions
   std::vector<bool> is_folded_;     // [layer], of norms: nothing left to do
+  std::vector<Tail> tails_;         // [layer], of convolutions
+  std::vector<int> in_tail_of_;     // [layer] the convolution that may do its work; -1: none
+  std::vector<int> passes_on_;      // [layer], of those: the value that is theirs then; -1: nobody reads theirs
+  std::vector<bool> did_tail_;      // [layer], of convolutions: in this forward pass
   int prepared_version_ = -1;
   LayerRecorder* recorder_ = nullptr;
   double norm_momentum_ = 0.1;

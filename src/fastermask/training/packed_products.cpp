@@ -62,7 +62,7 @@ ConvolutionGeometry pointwise_geometry(std::int64_t in, std::int64_t out) {
   return geometry;
 }
 
-at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& input) {
+at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& input, const ConvolutionTail& tail) {
   const ConvolutionGeometry& geometry = convolution.geometry();
   const at::Tensor pixels = channels_last(input);
   ConvolutionCall call;
@@ -74,6 +74,10 @@ at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& in
       {pixels.size(0), geometry.out_channels, geometry.output_size(call.height), geometry.output_size(call.width)},
       pixels.options(), at::MemoryFormat::ChannelsLast);
   call.output = output.data_ptr<float>();
+  const at::Tensor residual = tail.residual.defined() ? channels_last(tail.residual) : tail.residual;
+  if (residual.defined()) call.residual = residual.data_ptr<float>();
+  call.residual_scale = tail.residual_scale;
+  call.relu = tail.relu;
   convolution.run(call);
   return output;
 }

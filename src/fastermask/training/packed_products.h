@@ -28,8 +28,17 @@ PackedConvolution pack_weight(const ConvolutionGeometry& geometry, const at::Ten
 // The geometry of [M, C] times [K, C]'s transpose: a 1x1 convolution of M pixels.
 ConvolutionGeometry pointwise_geometry(std::int64_t in, std::int64_t out);
 
+// What the output of a convolution goes through while it is in registers.
+struct ConvolutionTail {
+  at::Tensor residual;     // added: [N, K, P, Q], or [N, K, P / 2, Q / 2] with residual_scale 2; undefined: nothing
+  int residual_scale = 1;  // 2: each of the residual's pixels is added to 2x2 pixels
+  bool relu = false;       // done last
+
+  bool does_something() const { return residual.defined() || relu; }
+};
+
 // [N, C, H, W] convolved to channels-last [N, K, P, Q].
-at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& input);
+at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& input, const ConvolutionTail& tail = {});
 
 // [M, C] times packed weights: [M, K].
 at::Tensor multiply_rows(const PackedConvolution& convolution, const at::Tensor& rows);

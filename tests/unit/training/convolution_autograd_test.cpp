@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "fastermask/base/cpu.h"
 #include "fastermask/training/threads.h"
 
 namespace fastermask {
@@ -70,6 +73,62 @@ TEST(OwnConvolution, ComputesNoGradientThatNobodyUses) {
   EXPECT_TRUE(trained.grad().defined());
 }
 
+// conv2d, then the residual (perhaps upsampled) and a relu, step by step.
+at::Tensor step_by_step(const Layer& layer, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
+                        const ConvolutionTail& tail) {
+  at::Tensor value = at::conv2d(input, weight, bias, layer.stride, layer.padding);
+  if (tail.residual.defined()) {
+    value = value + (tail.residual_scale == 1 ? tail.residual
+                                              : at::upsample_nearest2d(tail.residual, {value.size(2), value.size(3)}));
+  }
+  return tail.relu ? at::relu(value) : value;
+}
+
+TEST(OwnConvolution, TailsEqualWhatLibTorchDoesOneAfterTheOther) {
+  use_compute_threads();
+  at::manual_seed(6);
+  Layer pointwise = three_by_three(32, 48);
+  pointwise.kernel = 1;
+  pointwise.padding = 0;
+  Layer strided = pointwise;
+  strided.stride = 2;
+  for (const Layer& layer : {three_by_three(32, 48), pointwise, strided}) {
+    for (const int residual_scale : {0, 1, 2}) {
+      for (const bool relu : {false, true}) {
+        const std::int64_t height = 36 / layer.stride, width = 28 / layer.stride;
+        std::vector<at::Tensor> leaves = {at::randn({2, 32, 36, 28}), at::randn({48, 32, layer.kernel, layer.kernel}) * 0.1,
+                                          at::randn({48})};
+        if (residual_scale > 0) leaves.push_back(at::randn({2, 48, height / residual_scale, width / residual_scale}));
+        const at::Tensor factors = at::randn({2, 48, height, width});
+        const auto gradients = [&](bool own) {
+          std::vector<at::Tensor> copies;
+          for (const at::Tensor& leaf : leaves) copies.push_back(leaf.detach().clone().requires_grad_(true));
+          ConvolutionTail tail;
+          if (residual_scale > 0) tail.residual = copies[3];
+          tail.residual_scale = std::max(residual_scale, 1);
+          tail.relu = relu;
+          const at::Tensor output =
+              own ? own_convolution(make_convolution_weight(layer, copies[1], ProductNumbers::floats), copies[0],
+                                    copies[1], copies[2], tail)
+                  : step_by_step(layer, copies[0], copies[1], copies[2], tail);
+          (output * factors).sum().backward();
+          std::vector<at::Tensor> result = {output.detach()};
+          for (const at::Tensor& copy : copies) result.push_back(copy.grad());
+          return result;
+        };
+        const std::vector<at::Tensor> got = gradients(true), expected = gradients(false);
+        ASSERT_EQ(got.size(), expected.size());
+        for (std::size_t i = 0; i < got.size(); ++i) {
+          ASSERT_TRUE(got[i].defined());
+          EXPECT_LT(worst_relative(got[i], expected[i]), 1e-5)
+              << "kernel " << layer.kernel << ", stride " << layer.stride << ", residual " << residual_scale << ", relu "
+              << relu << ", tensor " << i;
+        }
+      }
+    }
+  }
+}
+
 TEST(OwnConvolution, SuitsOnlyPlain3x3OnMapsOfSomeSize) {
   const at::Tensor large = at::zeros({1, 32, 40, 40});
   EXPECT_TRUE(convolution_suits(three_by_three(32, 64), large, ProductNumbers::floats));
@@ -84,7 +143,14 @@ TEST(OwnConvolution, SuitsOnlyPlain3x3OnMapsOfSomeSize) {
   layer = three_by_three(32, 64);
   layer.padding = layer.dilation = 2;
   EXPECT_FALSE(convolution_suits(layer, large, ProductNumbers::floats));
-  EXPECT_FALSE(convolution_suits(three_by_three(3, 64), at::zeros({1, 3, 40, 40}), ProductNumbers::floats));
+  // Those that need AVX-512: a picture's three channels, and 1x1 with a tail.
+  const bool wide = best_isa() == Isa::avx512;
+  EXPECT_EQ(convolution_suits(three_by_three(3, 64), at::zeros({1, 3, 40, 40}), ProductNumbers::floats), wide);
+  layer = three_by_three(32, 64);
+  layer.kernel = 1;
+  layer.padding = 0;
+  EXPECT_FALSE(convolution_suits(layer, large, ProductNumbers::floats));
+  EXPECT_EQ(convolution_suits(layer, large, ProductNumbers::floats, true), wide);
 }
 
 }  // namespace

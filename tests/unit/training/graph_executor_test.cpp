@@ -213,5 +213,58 @@ TEST(GraphExecutor, RecomputedActivationsChangeNothing) {
   for (std::size_t i = 0; i < kept.state.size(); ++i) EXPECT_TRUE(at::equal(kept.state[i], again.state[i])) << i;
 }
 
+// A block with a convolution as its shortcut, one with its input, a value that three layers read, and two levels of an
+// FPN: every way in which sums and relus follow convolutions.
+Network pyramid_network() {
+  constexpr NormType kFrozen = NormType::frozen_batch;
+  GraphBuilder builder("dense", 32);
+  int value = builder.convolution("backbone.res2.0.conv1", builder.input(), {32, 1, 1, 1, 1, kFrozen, true});
+  value = builder.convolution("backbone.res2.0.conv2", value, {32, 3, 1, 1, 1, kFrozen, true});
+  value = builder.convolution("backbone.res2.0.conv3", value, {64, 1, 1, 1, 1, kFrozen});
+  const int shortcut = builder.convolution("backbone.res2.0.shortcut", builder.input(), {64, 1, 1, 1, 1, kFrozen});
+  const int first = builder.relu(builder.add(value, shortcut));
+  value = builder.convolution("backbone.res2.1.conv2", first, {64, 3, 1, 1, 1, kFrozen, true});
+  const int second = builder.relu(builder.add(value, first));
+  const int small = builder.convolution("backbone.res3.0.conv1", second, {64, 1, 2, 1, 1, kFrozen, true});
+  const int top = builder.convolution("backbone.fpn_lateral3", small, {32, 1});
+  const int lateral = builder.convolution("backbone.fpn_lateral2", second, {32, 1});
+  const int merged = builder.add(lateral, builder.upsample_nearest(top, 2));
+  builder.output("merged", merged);
+  builder.output("p2", builder.convolution("backbone.fpn_output2", merged, {32, 3}));
+  builder.output("twice", builder.relu(builder.add(lateral, lateral)));
+  return network_of(std::move(builder));
+}
+
+TEST(GraphExecutor, SumsAndRelusInOwnKernelsChangeNothing) {
+  const Network network = pyramid_network();
+  const auto run = [&](bool own_kernels, bool recompute) {
+    const ParameterStore store(network, 1);
+    randomise(store);
+    TorchGraphExecutor executor(network.dense, store);
+    executor.set_own_kernels(own_kernels);
+    executor.set_recompute(recompute);
+    const at::Tensor input = channels_last(random_tensor({2, 32, 36, 44}, 7)).requires_grad_(true);
+    std::vector<at::Tensor> result = executor.forward(input, true);
+    at::Tensor loss = at::zeros({});
+    for (const at::Tensor& output : result) loss = loss + (output * output).mean();
+    loss.backward();
+    for (at::Tensor& output : result) output = output.detach();
+    result.push_back(input.grad());
+    for (const StoredParameter& parameter : store.all()) {
+      if (parameter.tensor.requires_grad()) result.push_back(parameter.tensor.grad());
+    }
+    return result;
+  };
+  const std::vector<at::Tensor> expected = run(false, false);
+  for (const bool recompute : {false, true}) {
+    const std::vector<at::Tensor> got = run(true, recompute);
+    ASSERT_EQ(got.size(), expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      ASSERT_TRUE(got[i].defined()) << i;
+      EXPECT_LT(((got[i] - expected[i]).abs().max() / expected[i].abs().max()).item<double>(), 1e-4) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace fastermask
