@@ -314,8 +314,7 @@ void PackedConvolution::run_direct(const ConvolutionCall& call) const {
     int rows = block_rows(g.in_channels / g.groups * window);
     // Each block reads all weights: where they are many, a block has more rows, which fills the second-level cache.
     if (window == 1 && weight_floats_ > kManyWeights) rows = kMaxBlockRows;
-    const int rows_at_once = std::is_same_v<Element, Bf16> ? half_ops_.rows_at_once : 12;
-    run_blocks({lines, lines_per_image, line_length, rows, rows_at_once},
+    run_blocks({lines, lines_per_image, line_length, rows, rows_at_once()},
                [&](Span<const LineSegment> segments) { run.block(segments); });
   }
 }

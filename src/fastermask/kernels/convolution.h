@@ -173,6 +173,8 @@ class PackedConvolution {
   void run_winograd(const ConvolutionCall& call) const;
   template <class Element>
   const Element* panels() const;  // of the weights
+  // Whose multiples a product computes without a rest.
+  int rows_at_once() const;
   void multiply(const PanelProduct& product) const { ops_.multiply_panel(product); }
   void multiply(const HalfProduct& product) const { half_ops_.multiply_panel(product); }
   void multiply(const Fp16Product& product) const { fp16_ops_.multiply_panel(product); }

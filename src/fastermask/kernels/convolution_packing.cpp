@@ -206,6 +206,14 @@ SharedHalves PackedConvolution::packed_halves() const {
   return rounded_halves();
 }
 
+int PackedConvolution::rows_at_once() const {
+  switch (arithmetic_) {
+    case HalfArithmetic::bfloat16: return half_ops_.rows_at_once;
+    case HalfArithmetic::float16: return fp16_ops_.rows_at_once;
+    default: return LineGrid{}.rows_at_once;
+  }
+}
+
 bool PackedConvolution::pairs_fit() const {
   return geometry_.groups == 1 && !narrow_ && geometry_.in_channels % 2 == 0;
 }

@@ -38,6 +38,7 @@ struct Fp16Ops {
   void (*raise_scales)(const Bf16* panel, std::ptrdiff_t depth, int tap_depth, float* scale) = nullptr;
   // Such a panel divided by its scales, to out[k * 2 * kPanelWidth + n].
   void (*pack_panel)(const Bf16* panel, std::ptrdiff_t depth, const float* scale, Fp16* out) = nullptr;
+  int rows_at_once = 24;  // as in HalfOps
 };
 
 // Null pointers on processors that have no such kernels.

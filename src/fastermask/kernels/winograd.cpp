@@ -65,8 +65,11 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
   const std::int64_t threads = num_threads();
   const std::int64_t wanted = (tiles + kTilesAtOnce - 1) / kTilesAtOnce;
   const std::int64_t chunks = std::min(tiles, (wanted + threads - 1) / threads * threads);
-  parallel_for(0, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t largest = (tiles + chunks - 1) / chunks + 1;
+  // Equal chunks; where there are many, whole multiples of the rows that a product computes together.
+  std::int64_t each = (tiles + chunks - 1) / chunks;
+  if (chunks >= 4 * threads) each = (each + rows_at_once() - 1) / rows_at_once() * rows_at_once();
+  parallel_for(0, (tiles + each - 1) / each, 1, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t largest = each;
     const std::ptrdiff_t in_matrix = largest * g.in_channels + kMatrixPad;
     const std::ptrdiff_t out_matrix = largest * g.out_channels + kMatrixPad;
     float* const products =
@@ -74,8 +77,8 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
     float* const scales = products + kWinogradMatrices * (in_matrix + out_matrix);  // [tile] of float16
     auto* const values = reinterpret_cast<Element*>(products + kWinogradMatrices * out_matrix);
     for (std::int64_t chunk = begin; chunk < end; ++chunk) {
-      const std::int64_t first = tiles * chunk / chunks;
-      const std::int64_t count = tiles * (chunk + 1) / chunks - first;
+      const std::int64_t first = each * chunk;
+      const std::int64_t count = std::min(each, tiles - first);
       for (std::int64_t t = 0; t < count; ++t) {
         const std::int64_t image = (first + t) / (grid.down * grid.across);
         const std::int64_t top = (first + t) / grid.across % grid.down * kWinogradTile - g.padding;
