@@ -49,18 +49,26 @@ struct GradientCase {
   int batch, height, width, in, out;
 };
 
+WeightGradientCall convolution_gradient_call(const GradientCase& sizes, const std::vector<float>& input,
+                                 const std::vector<float>& gradient, std::vector<float>& result) {
+  WeightGradientCall call;
+  call.input = input.data();
+  call.output_gradient = gradient.data();
+  call.batch = sizes.batch;
+  call.height = sizes.height;
+  call.width = sizes.width;
+  call.in_channels = sizes.in;
+  call.out_channels = sizes.out;
+  call.weight_gradient = result.data();
+  return call;
+}
+
 TEST(ConvolutionWeightGradient, SumsOverManyTilesPieceByPiece) {
   constexpr int kSide = 300;
   const std::vector<float> input(static_cast<std::size_t>(kSide) * kSide * 16, 0.5f);
   const std::vector<float> gradient(static_cast<std::size_t>(kSide) * kSide * 16, 0.25f);
   std::vector<float> result(static_cast<std::size_t>(16) * 16 * 9);
-  WeightGradientCall call;
-  call.input = input.data();
-  call.output_gradient = gradient.data();
-  call.height = call.width = kSide;
-  call.in_channels = call.out_channels = 16;
-  call.weight_gradient = result.data();
-  convolution_weight_gradient(call);
+  convolution_weight_gradient(convolution_gradient_call({1, kSide, kSide, 16, 16}, input, gradient, result));
   EXPECT_NEAR(result[4], 0.125 * kSide * kSide, 0.1);
   EXPECT_NEAR(result[8], 0.125 * (kSide - 1) * (kSide - 1), 0.1);
 }
@@ -74,15 +82,7 @@ TEST(ConvolutionWeightGradient, EqualsTheDefinitionOnEveryInstructionSet) {
     const std::vector<float> input = random_values(pixels * static_cast<std::size_t>(sizes.in), random);
     const std::vector<float> gradient = random_values(pixels * static_cast<std::size_t>(sizes.out), random);
     std::vector<float> result(static_cast<std::size_t>(sizes.in * sizes.out * 9), -7);
-    WeightGradientCall call;
-    call.input = input.data();
-    call.output_gradient = gradient.data();
-    call.batch = sizes.batch;
-    call.height = sizes.height;
-    call.width = sizes.width;
-    call.in_channels = sizes.in;
-    call.out_channels = sizes.out;
-    call.weight_gradient = result.data();
+    WeightGradientCall call = convolution_gradient_call(sizes, input, gradient, result);
     const std::vector<double> expected = plain_gradient(call);
     for (const Isa isa : {Isa::generic, Isa::avx2, Isa::avx512}) {
       if (isa > best_isa()) continue;
@@ -111,15 +111,7 @@ TEST(ConvolutionWeightGradient, InFloat16IsNearTheDefinition) {
     for (float& value : gradient) value *= 1e-9f;
     for (float& value : input) value *= 1e6f;
     std::vector<float> result(static_cast<std::size_t>(sizes.in * sizes.out * 9), -7);
-    WeightGradientCall call;
-    call.input = input.data();
-    call.output_gradient = gradient.data();
-    call.batch = sizes.batch;
-    call.height = sizes.height;
-    call.width = sizes.width;
-    call.in_channels = sizes.in;
-    call.out_channels = sizes.out;
-    call.weight_gradient = result.data();
+    WeightGradientCall call = convolution_gradient_call(sizes, input, gradient, result);
     call.in_fp16 = true;
     const std::vector<double> expected = plain_gradient(call);
     convolution_weight_gradient(call);

@@ -191,7 +191,7 @@ TEST_F(Bf16Training, StaysNearFloat32) {
 TEST(PrecisionOn, IsFloat32WhereLessGainsNothing) {
   const Variable none("FASTERMASK_BF16_UNITS", nullptr);
   EXPECT_EQ(precision_on("cpu", Precision::f32), Precision::f32);
-  EXPECT_EQ(precision_on("cpu", Precision::half), 
+  EXPECT_EQ(precision_on("cpu", Precision::half),
             half_arithmetic() != HalfArithmetic::float32 ? Precision::half_products : Precision::f32);
   EXPECT_EQ(precision_on("cpu", Precision::half, false), Precision::f32);
   EXPECT_EQ(precision_on("cuda:1", Precision::autocast), Precision::autocast);
