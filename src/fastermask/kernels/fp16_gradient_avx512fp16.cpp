@@ -46,10 +46,6 @@ void multiply(const Fp16GradientProduct& product) {
   }
 }
 
-__mmask16 lanes_there(int count) {
-  return static_cast<__mmask16>(count >= 16 ? 0xffffu : count <= 0 ? 0u : (1u << count) - 1u);
-}
-
 float pack(const float* in, std::ptrdiff_t stride, int rows, int columns, int width, Fp16* out) {
   constexpr int kExponent = 4;
   const int vectors = width / kPanelWidth;

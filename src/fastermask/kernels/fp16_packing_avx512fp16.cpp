@@ -26,7 +26,7 @@ void pack_columns(const float* in, std::ptrdiff_t stride, std::ptrdiff_t depth, 
   float sizes[kPanelWidth], factors[kPanelWidth];
   _mm512_storeu_ps(sizes, most);
   for (int n = 0; n < kPanelWidth; ++n) {
-    scale[n] = std::isfinite(sizes[n]) ? std::ldexp(1.0f, std::min(std::ilogb(sizes[n]) + 1, 120)) : 1.0f;
+    scale[n] = power_above(sizes[n]);
     factors[n] = 1 / scale[n];
   }
   const __m512 factor = _mm512_loadu_ps(factors);  // powers of two: exact

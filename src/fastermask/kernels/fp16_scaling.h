@@ -4,6 +4,8 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -28,6 +30,16 @@ inline float power_for(float size, int exponent) {
   float power = 0;
   std::memcpy(&power, &bits, sizeof power);
   return power;
+}
+
+// The smallest power of two, at most 2^120, that is above `size`; 1 for what is not finite.
+inline float power_above(float size) {
+  return std::isfinite(size) ? std::ldexp(1.0f, std::min(std::ilogb(size) + 1, 120)) : 1.0f;
+}
+
+// The first `count` of 16 lanes.
+inline __mmask16 lanes_there(std::ptrdiff_t count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xffffu : count <= 0 ? 0u : (1u << count) - 1u);
 }
 
 inline __m256i as_fp16(__m512 values) { return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }

@@ -134,10 +134,6 @@ void multiply_fp16_panels(const Fp16Product& product) {
   multiply_while<1>(product, row);
 }
 
-__mmask16 lanes_there(std::ptrdiff_t count) {
-  return static_cast<__mmask16>(count >= 16 ? 0xffffu : (1u << count) - 1u);
-}
-
 float narrow_to_fp16(const float* in, Fp16* out, std::ptrdiff_t count) {
   __m512 sizes = _mm512_setzero_ps();
   for (std::ptrdiff_t i = 0; i < count; i += 16)
@@ -173,10 +169,7 @@ void raise_scales(const Bf16* panel, std::ptrdiff_t depth, int tap_depth, float*
   }
   float sizes[kPanelWidth];
   _mm512_storeu_ps(sizes, most);
-  for (int n = 0; n < kPanelWidth; ++n) {
-    const float power = std::isfinite(sizes[n]) ? std::ldexp(1.0f, std::min(std::ilogb(sizes[n]) + 1, 120)) : 1.0f;
-    scale[n] = std::max(scale[n], power);
-  }
+  for (int n = 0; n < kPanelWidth; ++n) scale[n] = std::max(scale[n], power_above(sizes[n]));
 }
 
 void pack_panel(const Bf16* panel, std::ptrdiff_t depth, const float* scale, Fp16* out) {
@@ -191,7 +184,7 @@ void pack_panel(const Bf16* panel, std::ptrdiff_t depth, const float* scale, Fp1
 }  // namespace
 
 Fp16Ops fp16_unit_ops() {
-  return {multiply_fp16_panels, narrow_to_fp16, winograd_input_fp16, raise_scales, pack_panel};
+  return {multiply_fp16_panels, narrow_to_fp16, winograd_input_fp16, raise_scales, pack_panel, kRows};
 }
 
 }  // namespace fastermask::FASTERMASK_ISA

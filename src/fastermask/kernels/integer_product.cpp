@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "fastermask/base/error.h"
+#include "fastermask/kernels/tile_product.h"
 #include "fastermask/kernels/tile_units.h"
 
 namespace fastermask {
@@ -25,7 +26,7 @@ void pack_integer_panel(const std::int8_t* weight, int columns, int depth, std::
 IntegerOps integer_ops(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::avx512 && tiles_work())
-    return {avx512::multiply_integer_panels_amx, avx512::quantise, avx512::kVnniPanelsAtOnce, 32};
+    return {avx512::multiply_integer_panels_amx, avx512::quantise, avx512::kVnniPanelsAtOnce, kRowsOfTiles};
   if (isa == Isa::avx512 && has_vnni())
     return {avx512::multiply_integer_panels_vnni, avx512::quantise, avx512::kVnniPanelsAtOnce};
 #endif
