@@ -182,7 +182,6 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
                            (static_cast<std::ptrdiff_t>(group) * group_panels + first_panel) * panel_stride;
   const std::int64_t out_y = segment.y * phase.step + phase.y;
   const int channel = group * group_out + first_panel * kPanelWidth;
-  constexpr std::ptrdiff_t kTogether = std::is_same_v<Element, Fp16> ? 2 : 1;  // panels that lie side by side
   PanelProductOf<Element> product;
   if constexpr (std::is_same_v<Element, Fp16>) product.scale = convolution.fp16_.scale.data.get() + channel;
   product.a_stride = stride() / window.step * window.pixel_stride;
@@ -253,7 +252,7 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
       product.row_scale = window.scales + (product.a - window.lines) / window.pixel_stride;
       product.row_scale_stride = product.a_stride / window.pixel_stride;
     }
-    product.panel = weights + kTogether * (tap.offset + static_cast<std::ptrdiff_t>(first_depth) * kPanelWidth);
+    product.panel = weights + tap.offset + static_cast<std::ptrdiff_t>(first_depth) * kPanelWidth;
     product.c = out_pixel(begin);
     product.rows = static_cast<int>(end - begin);
     convolution.multiply(product);
@@ -264,6 +263,9 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
   set_residual(segment.x);
   product.accumulate = true;
   product.depth = 0;  // nothing more to sum: only the finishing
+  constexpr float kOne = 1;
+  product.row_scale = &kOne;
+  product.row_scale_stride = 0;
   product.panel = weights;
   product.a = window.lines;
   product.c = out_pixel(segment.x);

@@ -37,10 +37,9 @@ enum class ConvolutionMethod {
   winograd,  // 3x3, stride 1: a quarter of the multiplications, five times the rounding error (winograd_tile.h)
 };
 
-// Weights in bfloat16 as units for float16 read them: two panels of output channels at a time, each channel's numbers
-// divided by a power of two of its own. Of these numbers, the smallest (below 2^-14 of that power) lose some bits.
+// Weights in bfloat16 as units for float16 read them: in the order of packed_halves(), each channel's numbers divided by a power of two of its own. Of these numbers, the smallest (below 2^-14 of that power) lose some bits.
 struct Fp16Weights {
-  SharedFp16 panels;   // [copy][panel / 2][depth][2 * kPanelWidth]
+  SharedFp16 panels;   // [copy][panel][depth / 2][kPanelWidth][2]
   SharedFloats scale;  // [K], in Winograd's domain [matrix, K]
 };
 

@@ -16,8 +16,7 @@ namespace fastermask {
 // A panel of one copy: one of Winograd's matrices, which have scales of their own, or all taps of a phase, which share
 // theirs.
 struct PackedConvolution::Fp16Panel {
-  std::ptrdiff_t halves = 0;  // where it begins among panels, [copy][panel][depth / 2][kPanelWidth][2]
-  std::ptrdiff_t fp16 = 0;    // and among pairs of them, [copy][panel / 2][depth][2 * kPanelWidth]
+  std::ptrdiff_t begin = 0;  // among panels, [copy][panel][depth / 2][kPanelWidth][2]
   std::ptrdiff_t depth = 0;
   std::ptrdiff_t scale = 0;
 };
@@ -37,10 +36,7 @@ void PackedConvolution::for_fp16_panels(const Body& body) const {
           first = phase.panel_offset;
           depth *= static_cast<std::ptrdiff_t>(phase.taps.size());
         }
-        const std::ptrdiff_t pair = panel - panel % 2;
-        body(Fp16Panel{first + panel * depth * kPanelWidth,
-                       first + pair * depth * kPanelWidth + panel % 2 * kPanelWidth, depth,
-                       ((winograd ? copy * panels : 0) + panel) * kPanelWidth});
+        body(Fp16Panel{first + panel * depth * kPanelWidth, depth, ((winograd ? copy * panels : 0) + panel) * kPanelWidth});
       }
     }
   });
@@ -57,12 +53,12 @@ void PackedConvolution::pack_fp16(const SharedHalves& weights) {
   Fp16* const packed = reinterpret_cast<Fp16*>(memory->data());
   std::fill_n(scale->data(), scale->size(), 0.0f);
   for_fp16_panels([&](const Fp16Panel& panel) {
-    fp16_ops_.raise_scales(weights.data.get() + panel.halves, panel.depth, geometry_.in_channels,
+    fp16_ops_.raise_scales(weights.data.get() + panel.begin, panel.depth, geometry_.in_channels,
                            scale->data() + panel.scale);
   });
   for_fp16_panels([&](const Fp16Panel& panel) {
-    fp16_ops_.pack_panel(weights.data.get() + panel.halves, panel.depth, scale->data() + panel.scale,
-                         packed + panel.fp16);
+    fp16_ops_.pack_panel(weights.data.get() + panel.begin, panel.depth, scale->data() + panel.scale,
+                         packed + panel.begin);
   });
   fp16_.scale = {std::shared_ptr<const float>(scale, scale->data()), scale->size()};
   fp16_.panels = {std::shared_ptr<const Fp16>(memory, packed), weights.size};
@@ -72,13 +68,12 @@ SharedHalves PackedConvolution::unpacked_fp16(const Fp16Weights& weights) const 
   const auto memory = std::make_shared<AlignedFloats>((weights.panels.size + 1) / 2);
   Bf16* const halves = reinterpret_cast<Bf16*>(memory->data());
   for_fp16_panels([&](const Fp16Panel& panel) {
-    const Fp16* in = weights.panels.data.get() + panel.fp16;
+    const Fp16* in = weights.panels.data.get() + panel.begin;
     const float* const scale = weights.scale.data.get() + panel.scale;
-    Bf16* out = halves + panel.halves;
-    for (std::ptrdiff_t k = 0; k < panel.depth; k += 2, in += 4 * kPanelWidth, out += 2 * kPanelWidth) {
+    Bf16* out = halves + panel.begin;
+    for (std::ptrdiff_t k = 0; k < panel.depth; k += 2, in += 2 * kPanelWidth, out += 2 * kPanelWidth) {
       float pair[2 * kPanelWidth];
-      for (int i = 0; i < 2 * kPanelWidth; ++i)
-        pair[i] = to_float(in[i % 2 * 2 * kPanelWidth + i / 2]) * scale[i / 2];
+      for (int i = 0; i < 2 * kPanelWidth; ++i) pair[i] = to_float(in[i]) * scale[i / 2];
       narrow_to_bf16(pair, out, 2 * kPanelWidth);  // exact: they were bfloat16 numbers
     }
   });
@@ -105,15 +100,15 @@ void PackedConvolution::pack_fp16(const float* weight) {
   const bool winograd = method_ == ConvolutionMethod::winograd;
   const int panels = panels_of(geometry_.out_channels), channels = geometry_.in_channels;
   const std::ptrdiff_t area = static_cast<std::ptrdiff_t>(geometry_.kernel) * geometry_.kernel;
-  // From a pair of panels to the next, of one matrix or of all taps.
-  const std::ptrdiff_t pair = winograd ? 2 * panel_floats_ : 2 * area * channels * kPanelWidth;
+  // From a panel to the next, of one matrix or of all taps.
+  const std::ptrdiff_t panel_stride = winograd ? panel_floats_ : area * channels * kPanelWidth;
   const auto memory = std::make_shared<AlignedFloats>((weight_floats_ + 1) / 2);
   Fp16* const packed = reinterpret_cast<Fp16*>(memory->data());
   const auto scales = std::make_shared<AlignedFloats>(fp16_scales());
   std::fill_n(scales->data(), scales->size(), 0.0f);
   parallel_for(0, panels, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel) {
-      Fp16* const out = packed + panel / 2 * pair + panel % 2 * kPanelWidth;
+      Fp16* const out = packed + panel * panel_stride;
       float* const scale = scales->data() + panel * kPanelWidth;
       if (winograd) {
         float* const columns = thread_scratch(static_cast<std::size_t>(kWinogradMatrices * panel_floats_));

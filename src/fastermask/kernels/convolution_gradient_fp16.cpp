@@ -1,5 +1,5 @@
 // convolution_weight_gradient() from float16 numbers (fp16_gradient.h): as in convolution_gradient.cpp, some tiles at a
-// time are transformed and laid down as panels, then 36 matrix products sum over them. A panel's kFp16Depth tiles share
+// time are transformed and laid down as panels, then 36 matrix products sum over them. A panel's kFp16GradientDepth tiles share
 // a power of two in each matrix, so they are transformed to float32 first.
 #include <algorithm>
 #include <array>
@@ -47,7 +47,7 @@ class Fp16WeightGradient {
         across_((call.width + kWinogradTile - 1) / kWinogradTile),
         tiles_(call.batch * down_ * across_),
         parts_(parts_at_once()),
-        tiles_at_once_(parts_ * kFp16Depth),
+        tiles_at_once_(parts_ * kFp16GradientDepth),
         zeros_(static_cast<std::size_t>(std::max(call.in_channels, call.out_channels))) {
     input_.images = call.input;
     input_.channels = call.in_channels;
@@ -85,8 +85,8 @@ class Fp16WeightGradient {
 
   int parts_at_once() const {
     const std::int64_t part =
-        static_cast<std::int64_t>(kWinogradMatrices) * kFp16Depth * (call_.in_channels + call_.out_channels);
-    const std::int64_t all = (tiles_ + kFp16Depth - 1) / kFp16Depth;
+        static_cast<std::int64_t>(kWinogradMatrices) * kFp16GradientDepth * (call_.in_channels + call_.out_channels);
+    const std::int64_t all = (tiles_ + kFp16GradientDepth - 1) / kFp16GradientDepth;
     return static_cast<int>(std::min(std::clamp<std::int64_t>(kNumbersAtOnce / part, 1, kMostParts), all));
   }
 
@@ -116,7 +116,7 @@ class Fp16WeightGradient {
                       int first_channel) {
     const int channels = std::min(kChannelsTogether, operand.channels - first_channel);
     // A panel's values, [matrix][tile][width]; a little more, so that the matrices do not meet in one cache set.
-    const std::ptrdiff_t matrix = static_cast<std::ptrdiff_t>(kFp16Depth) * operand.width + 5 * kPanelWidth;
+    const std::ptrdiff_t matrix = static_cast<std::ptrdiff_t>(kFp16GradientDepth) * operand.width + 5 * kPanelWidth;
     float* const values = thread_scratch(static_cast<std::size_t>(kWinogradMatrices * matrix));
     std::vector<std::array<const float*, kCount>> pixels(static_cast<std::size_t>(count));
     for (int t = 0; t < count; ++t) find_pixels(operand, tile + t, pixels[static_cast<std::size_t>(t)]);
@@ -131,7 +131,7 @@ class Fp16WeightGradient {
       for (int i = 0; i < kWinogradMatrices; ++i) {
         operand.scale(i, panel, part, parts_) =
             ops_.pack(values + i * matrix, operand.width, count, width, operand.width,
-                      operand.panel(i, panel, tiles_at_once_) + part * kFp16Depth * operand.width);
+                      operand.panel(i, panel, tiles_at_once_) + part * kFp16GradientDepth * operand.width);
       }
     }
   }
@@ -143,12 +143,12 @@ class Fp16WeightGradient {
       return (operand.channels + kChannelsTogether - 1) / kChannelsTogether;
     };
     const int in_shares = shares_of(input_), shares = in_shares + shares_of(gradient_);
-    const int parts = (count + kFp16Depth - 1) / kFp16Depth;
+    const int parts = (count + kFp16GradientDepth - 1) / kFp16GradientDepth;
     parallel_for(0, static_cast<std::int64_t>(parts) * shares, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t unit = begin; unit < end; ++unit) {
         const int part = static_cast<int>(unit / shares), share = static_cast<int>(unit % shares);
-        const int tiles = std::min(kFp16Depth, count - part * kFp16Depth);
-        const std::int64_t tile = first + part * kFp16Depth;
+        const int tiles = std::min(kFp16GradientDepth, count - part * kFp16GradientDepth);
+        const std::int64_t tile = first + part * kFp16GradientDepth;
         if (share < in_shares) {
           transform_part<kWinogradMatrices>(input_, of_input, tile, part, tiles, share * kChannelsTogether);
         } else {
@@ -171,10 +171,10 @@ class Fp16WeightGradient {
           product.sums = sums_.data() + matrix * sums_matrix_ +
                          static_cast<std::ptrdiff_t>(in) * kPanelWidth * sums_stride_ + out * kFp16GradientColumns;
           product.accumulate = accumulate;
-          for (int part = 0; part * kFp16Depth < count; ++part) {
-            product.depth = std::min(kFp16Depth, count - part * kFp16Depth);
-            product.rows = input_.panel(matrix, in, tiles_at_once_) + part * kFp16Depth * kFp16GradientRows;
-            product.columns = gradient_.panel(matrix, out, tiles_at_once_) + part * kFp16Depth * kFp16GradientColumns;
+          for (int part = 0; part * kFp16GradientDepth < count; ++part) {
+            product.depth = std::min(kFp16GradientDepth, count - part * kFp16GradientDepth);
+            product.rows = input_.panel(matrix, in, tiles_at_once_) + part * kFp16GradientDepth * kFp16GradientRows;
+            product.columns = gradient_.panel(matrix, out, tiles_at_once_) + part * kFp16GradientDepth * kFp16GradientColumns;
             product.scale = input_.scale(matrix, in, part, parts_) * gradient_.scale(matrix, out, part, parts_);
             ops_.multiply(product);
             product.accumulate = true;
@@ -203,7 +203,7 @@ class Fp16WeightGradient {
   std::int64_t down_;  // tiles of an image
   std::int64_t across_;
   std::int64_t tiles_;  // of all images
-  int parts_;           // of kFp16Depth tiles, that are transformed at once
+  int parts_;           // of kFp16GradientDepth tiles, that are transformed at once
   int tiles_at_once_;
   AlignedFloats zeros_;
   GradientOperand input_;

@@ -9,8 +9,8 @@
 namespace fastermask {
 
 struct Fp16PackingOps {
-  // Packs kPanelWidth columns of `depth` numbers, column n's number k at in[k * stride + n], to
-  // out[k * 2 * kPanelWidth + n]. scale[n] becomes the smallest power of two that no sum over kFp16Depth sizes of that
+  // Packs kPanelWidth columns of `depth` numbers, column n's number k at in[k * stride + n], to a panel
+  // [depth / 2, kPanelWidth, 2]. scale[n] becomes the smallest power of two that no sum over kFp16Depth sizes of that
   // column exceeds (sums begin anew every `tap_depth`), at least 2^-100; the column is divided by it.
   void (*pack_columns)(const float* in, std::ptrdiff_t stride, std::ptrdiff_t depth, int tap_depth, float* scale,
                        Fp16* out) = nullptr;

@@ -44,5 +44,10 @@ inline __mmask16 lanes_there(std::ptrdiff_t count) {
 
 inline __m256i as_fp16(__m512 values) { return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
+// Numbers of `first` in even places, those of `second` in odd ones.
+inline __m512i paired(__m256i first, __m256i second) {
+  return _mm512_or_si512(_mm512_cvtepu16_epi32(first), _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16));
+}
+
 }  // namespace
 }  // namespace fastermask::FASTERMASK_ISA

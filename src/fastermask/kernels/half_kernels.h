@@ -36,9 +36,9 @@ struct Fp16Ops {
   // Raises scale[n], n < kPanelWidth, to the smallest power of two that no sum over kFp16Depth sizes of that column of
   // a panel of weights, [depth / 2, kPanelWidth, 2], exceeds; sums begin anew every `tap_depth`. At least 2^-100.
   void (*raise_scales)(const Bf16* panel, std::ptrdiff_t depth, int tap_depth, float* scale) = nullptr;
-  // Such a panel divided by its scales, to out[k * 2 * kPanelWidth + n].
+  // Such a panel divided by its scales.
   void (*pack_panel)(const Bf16* panel, std::ptrdiff_t depth, const float* scale, Fp16* out) = nullptr;
-  int rows_at_once = 24;  // as in HalfOps
+  int rows_at_once = 12;  // as in HalfOps
 };
 
 // Null pointers on processors that have no such kernels.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
+#include <utility>
 
 #include "fastermask/kernels/fp16_scaling.h"
 #include "fastermask/kernels/half_kernels.h"
@@ -15,106 +17,154 @@ float winograd_input_fp16(const float* const* pixels, int channels, const Winogr
 namespace {
 
 constexpr int kColumns = 2 * kPanelWidth;
-constexpr int kRows = 24;  // sums; a vector of weights is beside them, and a row's value comes from memory to all lanes
+constexpr int kRows = 12;  // two vectors of sums each; two of weights and one of a row's numbers are beside them
 
-// sum += weights * the number `kStrides` strides of so many bytes behind `first`. A pointer serves three rows: there
-// are not enough registers for one each, and loading pointers takes as long as loading numbers.
+// Calls `body` with 0 ... kCount - 1 as constants, so that arrays they index can be registers.
+template <class Body, int... kIndices>
+[[gnu::always_inline]] inline void each_of(const Body& body, std::integer_sequence<int, kIndices...>) {
+  (body(std::integral_constant<int, kIndices>{}), ...);
+}
+template <int kCount, class Body>
+[[gnu::always_inline]] inline void each(const Body& body) {
+  each_of(body, std::make_integer_sequence<int, kCount>{});
+}
+
+// The pair of numbers `kStrides` strides of so many bytes behind `first`, in all lanes. By these instructions, as a
+// pointer serves three rows: there are not enough registers for one each.
 template <int kStrides>
-inline void add_product(__m512h& sum, const __m512h& weights, const Fp16* first, std::ptrdiff_t stride) {
-  const auto& memory = *reinterpret_cast<const Fp16(*)[]>(first);  // so that the compiler knows what is read
-  if constexpr (kStrides == 0)
-    asm("vfmadd231ph (%2)%{1to32%}, %1, %0" : "+v"(sum) : "v"(weights), "r"(first), "m"(memory));
-  if constexpr (kStrides == 1)
-    asm("vfmadd231ph (%2,%3)%{1to32%}, %1, %0" : "+v"(sum) : "v"(weights), "r"(first), "r"(stride), "m"(memory));
-  if constexpr (kStrides == 2)
-    asm("vfmadd231ph (%2,%3,2)%{1to32%}, %1, %0" : "+v"(sum) : "v"(weights), "r"(first), "r"(stride), "m"(memory));
+inline __m512h pair_in_all_lanes(const Fp16* first, std::ptrdiff_t stride) {
+  __m512i pairs;
+  if constexpr (kStrides == 0) asm("vpbroadcastd (%1), %0" : "=v"(pairs) : "r"(first));
+  if constexpr (kStrides == 1) asm("vpbroadcastd (%1,%2), %0" : "=v"(pairs) : "r"(first), "r"(stride));
+  if constexpr (kStrides == 2) asm("vpbroadcastd (%1,%2,2), %0" : "=v"(pairs) : "r"(first), "r"(stride));
+  return _mm512_castsi512_ph(pairs);
 }
 
-// sums += part * scale * row_scale, for 32 columns.
-inline void add_part(const __m512h& part, const float* scale, float row_scale, float* sums) {
-  const __m512 row = _mm512_set1_ps(row_scale);
-  const __m512i bits = _mm512_castph_si512(part);
-  const __m512 low = _mm512_cvtph_ps(_mm512_castsi512_si256(bits));
-  const __m512 high = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(bits, 1));
-  _mm512_store_ps(sums, _mm512_fmadd_ps(low, _mm512_mul_ps(_mm512_loadu_ps(scale), row), _mm512_load_ps(sums)));
-  _mm512_store_ps(sums + 16,
-                  _mm512_fmadd_ps(high, _mm512_mul_ps(_mm512_loadu_ps(scale + 16), row), _mm512_load_ps(sums + 16)));
+// The sums of some rows over some depth, of two panels: of each column over even steps of depth and over odd ones.
+template <int kR>
+struct PairSums {
+  __m512h first[kR], second[kR];
+
+  [[gnu::always_inline]] inline PairSums() {
+    each<kR>([&](auto r) __attribute__((always_inline)) { first[r] = second[r] = _mm512_setzero_ph(); });
+  }
+
+  // Adds two steps of depth; `panel` points to them in the first panel, `threes` in every third row.
+  [[gnu::always_inline]] inline void add(const Fp16* panel, std::ptrdiff_t panel_stride, const Fp16* const* threes,
+                                         std::ptrdiff_t row_bytes) {
+    constexpr int kAhead = 8 * kPanelWidth;  // weights stream from the second-level cache
+    __builtin_prefetch(panel + kAhead);
+    __builtin_prefetch(panel + panel_stride + kAhead);
+    const __m512h weights = _mm512_load_ph(panel), more = _mm512_load_ph(panel + panel_stride);
+    each<kR>([&](auto r) __attribute__((always_inline)) {
+      const __m512h pair = pair_in_all_lanes<r % 3>(threes[r / 3], row_bytes);
+      first[r] = _mm512_fmadd_ph(pair, weights, first[r]);
+      second[r] = _mm512_fmadd_ph(pair, more, second[r]);
+    });
+  }
+};
+
+// Each column's two sums together, as floats.
+inline __m512 column_sums(__m512h pairs) {
+  const __m512i turned = _mm512_rol_epi32(_mm512_castph_si512(pairs), 16);
+  const __m512h both = _mm512_add_ph(pairs, _mm512_castsi512_ph(turned));
+  return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_castph_si512(both)));
 }
 
-void copy_columns(const float* from, float* to) {
-  _mm512_storeu_ps(to, _mm512_loadu_ps(from));
-  _mm512_storeu_ps(to + 16, _mm512_loadu_ps(from + 16));
-}
-
-// What is added to a row, or null.
+// What is added to a row.
 const float* residual_row(const Fp16Product& product, int row) {
-  if (product.residual == nullptr) return nullptr;
   return product.residual + ((row + product.residual_phase) >> product.residual_shift) * product.residual_stride;
 }
 
-// What follows the sums: residual, relu, and where they belong.
-void finish_row(const Fp16Product& product, int row, const float* sums) {
-  float* const c = product.c + row * product.c_stride;
-  const float* const residual = residual_row(product, row);
-  for (int n = 0; n < kColumns; n += 16) {
-    __m512 value = _mm512_load_ps(sums + n);
-    if (residual != nullptr) value = _mm512_add_ps(value, _mm512_loadu_ps(residual + n));
-    if (product.relu) value = _mm512_max_ps(_mm512_setzero_ps(), value);  // in this order NaN stays
-    _mm512_storeu_ps(c + n, value);
-  }
+// Where rows of floats lie.
+template <class Float>
+struct FloatRows {
+  Float* data;
+  std::ptrdiff_t stride;
+  Float* row(int r) const { return data + r * stride; }
+};
+
+// to = start + sums * scale * row_scale, for rows from `first_row` on; kFinish: then residual and relu.
+template <bool kFinish, int kR>
+[[gnu::always_inline]] inline void lay_down(const Fp16Product& product, int first_row, const PairSums<kR>& sums,
+                                            const FloatRows<const float>& start, const FloatRows<float>& to) {
+  const __m512 scale = _mm512_loadu_ps(product.scale), more_scale = _mm512_loadu_ps(product.scale + kPanelWidth);
+  each<kR>([&](auto r) __attribute__((always_inline)) {
+    const __m512 row_scale = _mm512_set1_ps(product.row_scale[(first_row + r) * product.row_scale_stride]);
+    const float* const from = start.row(r);
+    __m512 low = _mm512_fmadd_ps(column_sums(sums.first[r]), _mm512_mul_ps(scale, row_scale), _mm512_loadu_ps(from));
+    __m512 high = _mm512_fmadd_ps(column_sums(sums.second[r]), _mm512_mul_ps(more_scale, row_scale),
+                                  _mm512_loadu_ps(from + kPanelWidth));
+    if constexpr (kFinish) {
+      if (product.residual != nullptr) {
+        const float* const residual = residual_row(product, first_row + r);
+        low = _mm512_add_ps(low, _mm512_loadu_ps(residual));
+        high = _mm512_add_ps(high, _mm512_loadu_ps(residual + kPanelWidth));
+      }
+      if (product.relu) {  // in this order NaN stays
+        low = _mm512_max_ps(_mm512_setzero_ps(), low);
+        high = _mm512_max_ps(_mm512_setzero_ps(), high);
+      }
+    }
+    _mm512_storeu_ps(to.row(r), low);
+    _mm512_storeu_ps(to.row(r) + kPanelWidth, high);
+  });
 }
 
 template <int kR>
 void multiply_rows(const Fp16Product& product, int first_row) {
-  alignas(64) float sums[kR][kColumns];
-  for (int r = 0; r < kR; ++r) {
-    if (product.accumulate) {
-      copy_columns(product.c + (first_row + r) * product.c_stride, sums[r]);
-    } else if (product.bias != nullptr) {
-      copy_columns(product.bias, sums[r]);
-    } else {
-      std::fill_n(sums[r], kColumns, 0.0f);
-    }
-  }
-  // What is written and added at the end: on its way while the sums are made.
-  for (int r = 0; r < kR; ++r) {
-    const float* const c = product.c + (first_row + r) * product.c_stride;
-    __builtin_prefetch(c, 1);
-    __builtin_prefetch(c + kPanelWidth, 1);
-    if (const float* const residual = residual_row(product, first_row + r)) {
-      __builtin_prefetch(residual);
-      __builtin_prefetch(residual + kPanelWidth);
-    }
-  }
-  constexpr int kThrees = (kR + 2) / 3;
-  const std::ptrdiff_t stride = product.a_stride * static_cast<std::ptrdiff_t>(sizeof(Fp16));
+  alignas(64) float memory[kR][kColumns];  // sums of several parts
+  alignas(64) static constexpr float kZeros[kColumns] = {};
+  const FloatRows<float> sums{memory[0], kColumns};
+  const FloatRows<float> output{product.c + first_row * product.c_stride, product.c_stride};
+  FloatRows<const float> start{product.bias == nullptr ? kZeros : product.bias, 0};
+  if (product.accumulate) start = {output.data, output.stride};
+  const bool finish = product.residual != nullptr || product.relu;
+  const std::ptrdiff_t row_bytes = product.a_stride * static_cast<std::ptrdiff_t>(sizeof(Fp16));
+  const std::ptrdiff_t panel_stride = product.panel_stride;
   const Fp16* panel = product.panel;
-  const Fp16* first = product.a + first_row * product.a_stride;
-  for (int part = 0; part < product.parts; ++part, first += product.part_stride) {
-    for (int begin = 0; begin < product.depth; begin += kFp16Depth) {
+  const Fp16* rows = product.a + first_row * product.a_stride;
+  constexpr int kThrees = (kR + 2) / 3;
+  for (int part = 0; part < product.parts; ++part, rows += product.part_stride) {
+    int begin = 0;
+    do {  // also without depth: then only the finishing
       const int end = std::min(begin + kFp16Depth, product.depth);
+      const bool last = part + 1 == product.parts && end == product.depth;
       const Fp16* threes[kThrees];
-#pragma GCC unroll 8
-      for (int i = 0; i < kThrees; ++i) threes[i] = first + 3 * i * product.a_stride + begin;
-      __m512h some[kR];
-#pragma GCC unroll 24
-      for (int r = 0; r < kR; ++r) some[r] = _mm512_setzero_ph();
-      for (int k = begin; k < end; ++k, panel += kColumns) {
-        const __m512h weights = _mm512_load_ph(panel);
-#pragma GCC unroll 8
-        for (int i = 0; i < kThrees; ++i) {
-          add_product<0>(some[3 * i], weights, threes[i], stride);
-          if (3 * i + 1 < kR) add_product<1>(some[std::min(3 * i + 1, kR - 1)], weights, threes[i], stride);
-          if (3 * i + 2 < kR) add_product<2>(some[std::min(3 * i + 2, kR - 1)], weights, threes[i], stride);
-          ++threes[i];
+      each<kThrees>([&](auto i) __attribute__((always_inline)) { threes[i] = rows + 3 * i * product.a_stride + begin; });
+      PairSums<kR> some;
+      int k = begin;
+      const auto step = [&]() __attribute__((always_inline)) {
+        some.add(panel, panel_stride, threes, row_bytes);
+        each<kThrees>([&](auto i) __attribute__((always_inline)) { threes[i] += 2; });
+        panel += 2 * kPanelWidth;
+        k += 2;
+      };
+      if (last) {  // what is written and added at the end: on its way while the sums are made
+        for (int r = 0; r < kR && k < end; ++r) {
+          __builtin_prefetch(output.row(r), 1);
+          __builtin_prefetch(output.row(r) + kPanelWidth, 1);
+          step();
+        }
+        if (product.residual != nullptr) {
+          for (int r = 0; r < kR && k < end; ++r) {
+            const float* const residual = residual_row(product, first_row + r);
+            __builtin_prefetch(residual);
+            __builtin_prefetch(residual + kPanelWidth);
+            step();
+          }
         }
       }
-#pragma GCC unroll 24
-      for (int r = 0; r < kR; ++r)
-        add_part(some[r], product.scale, product.row_scale[(first_row + r) * product.row_scale_stride], sums[r]);
-    }
+      while (k < end) step();
+      if (last && finish) {
+        lay_down<true>(product, first_row, some, start, output);
+      } else {
+        lay_down<false>(product, first_row, some, start, last ? output : sums);
+      }
+      start = {sums.data, sums.stride};
+      begin = end;
+    } while (begin < product.depth);
   }
-  for (int r = 0; r < kR; ++r) finish_row(product, first_row + r, sums[r]);
 }
 
 // As many rows together as there are, in a few sizes.
@@ -126,8 +176,6 @@ int multiply_while(const Fp16Product& product, int row) {
 
 void multiply_fp16_panels(const Fp16Product& product) {
   int row = multiply_while<kRows>(product, 0);
-  row = multiply_while<16>(product, row);
-  row = multiply_while<12>(product, row);
   row = multiply_while<8>(product, row);
   row = multiply_while<4>(product, row);
   row = multiply_while<2>(product, row);
@@ -174,10 +222,10 @@ void raise_scales(const Bf16* panel, std::ptrdiff_t depth, int tap_depth, float*
 
 void pack_panel(const Bf16* panel, std::ptrdiff_t depth, const float* scale, Fp16* out) {
   const __m512 factor = _mm512_div_ps(_mm512_set1_ps(1.0f), _mm512_loadu_ps(scale));  // powers of two: exact
-  for (std::ptrdiff_t k = 0; k < depth; k += 2, panel += 2 * kPanelWidth, out += 4 * kPanelWidth) {
+  for (std::ptrdiff_t k = 0; k < depth; k += 2, panel += 2 * kPanelWidth, out += 2 * kPanelWidth) {
     const WeightPair pair(panel);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), as_fp16(_mm512_mul_ps(pair.first, factor)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 2 * kPanelWidth), as_fp16(_mm512_mul_ps(pair.second, factor)));
+    _mm512_storeu_si512(out, paired(as_fp16(_mm512_mul_ps(pair.first, factor)),
+                                    as_fp16(_mm512_mul_ps(pair.second, factor))));
   }
 }
 

@@ -34,16 +34,16 @@ class Fp16LinearGradient {
   }
 
  private:
-  // What is packed at once: at most this many parts of kFp16Depth rows, or what a second-level cache has room for.
+  // What is packed at once: at most this many parts of kFp16GradientDepth rows, or what a second-level cache has room for.
   static constexpr int kMostParts = 32;
   static constexpr int kLeastParts = 4;  // whose input panels a first-level cache holds
   static constexpr std::int64_t kPackedNumbers = std::int64_t{1} << 20;
 
   int rows_at_once() const {
     const std::int64_t row = in_panels_ * kFp16GradientColumns + out_panels_ * kFp16GradientRows;
-    const std::int64_t parts = std::clamp<std::int64_t>(kPackedNumbers / (row * kFp16Depth), kLeastParts, kMostParts);
-    const std::int64_t all = (call_.rows + kFp16Depth - 1) / kFp16Depth;
-    return static_cast<int>(std::min(parts, all)) * kFp16Depth;
+    const std::int64_t parts = std::clamp<std::int64_t>(kPackedNumbers / (row * kFp16GradientDepth), kLeastParts, kMostParts);
+    const std::int64_t all = (call_.rows + kFp16GradientDepth - 1) / kFp16GradientDepth;
+    return static_cast<int>(std::min(parts, all)) * kFp16GradientDepth;
   }
   std::size_t panel_floats(int width) const { return static_cast<std::size_t>(rows_at_once_) * width / 2; }
   Fp16* input_panel(int panel) {
@@ -57,15 +57,15 @@ class Fp16LinearGradient {
 
   void pack_part(const float* rows, int row_length, int panel, int width, int part, int count, Fp16* out,
                  float* scales) {
-    const int first = part * kFp16Depth, column = panel * width;
+    const int first = part * kFp16GradientDepth, column = panel * width;
     scales[panel * kMostParts + part] =
         ops_.pack(rows + static_cast<std::ptrdiff_t>(first) * row_length + column, row_length,
-                  std::min(kFp16Depth, count - first), row_length - column, width, out + first * width);
+                  std::min(kFp16GradientDepth, count - first), row_length - column, width, out + first * width);
   }
 
   // Panels of rows first .. first + count: [panel][row][width].
   void pack(std::int64_t first, int count) {
-    const int parts = (count + kFp16Depth - 1) / kFp16Depth, panels = in_panels_ + out_panels_;
+    const int parts = (count + kFp16GradientDepth - 1) / kFp16GradientDepth, panels = in_panels_ + out_panels_;
     const float* const input = call_.input + first * call_.in_features;
     const float* const gradient = call_.output_gradient + first * call_.out_features;
     parallel_for(0, static_cast<std::int64_t>(parts) * panels, 4, [&](std::int64_t begin, std::int64_t end) {
@@ -91,8 +91,8 @@ class Fp16LinearGradient {
       for (std::int64_t unit = begin; unit < end; ++unit) {
         const int panel = static_cast<int>(unit / groups), first_out = static_cast<int>(unit % groups) * kTogether;
         const int last_out = std::min(first_out + kTogether, out_panels_);
-        for (int row = 0; row < count; row += kLeastParts * kFp16Depth) {
-          const int rows = std::min(count - row, kLeastParts * kFp16Depth);
+        for (int row = 0; row < count; row += kLeastParts * kFp16GradientDepth) {
+          const int rows = std::min(count - row, kLeastParts * kFp16GradientDepth);
           for (int out = first_out; out < last_out; ++out) multiply_tile(panel, out, row, rows, accumulate || row > 0);
         }
       }
@@ -110,11 +110,11 @@ class Fp16LinearGradient {
     product.sums = whole ? at : edge;
     product.stride = whole ? call_.in_features : kFp16GradientColumns;
     product.accumulate = accumulate && whole;
-    for (int row = first; row < first + count; row += kFp16Depth) {
-      const int part = row / kFp16Depth;
+    for (int row = first; row < first + count; row += kFp16GradientDepth) {
+      const int part = row / kFp16GradientDepth;
       product.rows = gradient_panel(out) + row * kFp16GradientRows;
       product.columns = input_panel(panel) + row * kFp16GradientColumns;
-      product.depth = std::min(kFp16Depth, first + count - row);
+      product.depth = std::min(kFp16GradientDepth, first + count - row);
       product.scale = input_scales_[static_cast<std::size_t>(panel * kMostParts + part)] *
                       gradient_scales_[static_cast<std::size_t>(out * kMostParts + part)];
       ops_.multiply(product);

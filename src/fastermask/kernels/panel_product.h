@@ -46,15 +46,14 @@ struct PanelProductOf {
 
 using PanelProduct = PanelProductOf<float>;
 
-// Of float16 numbers: two panels at once, which lie together as [K, 2 * kPanelWidth], and all their columns; no
-// a_by_depth. Up to kFp16Depth products are summed in float16, and these sums, times `scale` and `row_scale`, in
-// float32.
-using Fp16Product = PanelProductOf<Fp16>;
-constexpr int kFp16Depth = 128;
-
 // Of bfloat16 numbers, summed in float32. Depth goes by pairs: K is even, a panel is [K / 2, kPanelWidth, 2], and with
 // a_by_depth a is [K / 2, rows, 2], a_stride lying between two pairs of depth.
 using HalfProduct = PanelProductOf<Bf16>;
+
+// Of float16 numbers, by pairs likewise: two panels at once, and all their columns; no a_by_depth. Up to kFp16Depth
+// products are summed in float16, even and odd ones apart, and these sums, times `scale` and `row_scale`, in float32.
+using Fp16Product = PanelProductOf<Fp16>;
+constexpr int kFp16Depth = 256;
 
 FASTERMASK_DECLARE_COPIES(
     // Uses fused multiply-add where the instruction set has it: results differ between instruction sets in the last
