@@ -57,11 +57,42 @@ int num_threads() {
   return g_num_threads;
 }
 
+namespace {
+
+// Hands out [begin, end) range by range, each a share of what is left: long ones first, short ones for those that are
+// done early. Which ranges there are does not depend on who takes them.
+class SharedRange {
+ public:
+  SharedRange(std::int64_t begin, std::int64_t end, std::int64_t grain, int threads)
+      : next_(begin), end_(end), shares_(2 * static_cast<std::int64_t>(threads)) {
+    constexpr std::int64_t kMostRanges = 16;  // a thread's, about
+    least_ = std::max(grain, (end - begin + kMostRanges * threads - 1) / (kMostRanges * threads));
+  }
+
+  bool take(std::int64_t& begin, std::int64_t& end) {
+    begin = next_.load(std::memory_order_relaxed);
+    do {
+      if (begin >= end_) return false;
+      end = std::min(end_, begin + std::max(least_, (end_ - begin) / shares_));
+    } while (!next_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+    return true;
+  }
+
+ private:
+  std::atomic<std::int64_t> next_;
+  std::int64_t end_;
+  std::int64_t shares_;
+  std::int64_t least_;
+};
+
+}  // namespace
+
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
                   FunctionRef<void(std::int64_t, std::int64_t)> body) {
   const std::int64_t count = end - begin;
   if (count <= 0) return;
-  const std::int64_t most = (count + std::max<std::int64_t>(grain, 1) - 1) / std::max<std::int64_t>(grain, 1);
+  grain = std::max<std::int64_t>(grain, 1);
+  const std::int64_t most = (count + grain - 1) / grain;
   const int threads = static_cast<int>(std::min<std::int64_t>(num_threads(), most));
   if (threads <= 1) {
     body(begin, end);
@@ -69,12 +100,17 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
   }
   std::exception_ptr first_error;
   std::mutex mutex;
+  const bool one_each = most == threads;
+  SharedRange ranges(begin, end, grain, threads);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int part = 0; part < threads; ++part) {
     try {
-      const std::int64_t part_begin = begin + count * part / threads;
-      const std::int64_t part_end = begin + count * (part + 1) / threads;
-      if (part_begin < part_end) body(part_begin, part_end);
+      std::int64_t range_begin = begin + count * part / threads, range_end = begin + count * (part + 1) / threads;
+      if (one_each) {
+        body(range_begin, range_end);
+      } else {
+        while (ranges.take(range_begin, range_end)) body(range_begin, range_end);
+      }
     } catch (...) {
       const std::lock_guard<std::mutex> lock(mutex);
       if (!first_error) first_error = std::current_exception();

@@ -18,7 +18,8 @@ void set_num_threads(int count);
 int num_threads();
 
 // Runs body(begin, end) over disjoint ranges that together cover [begin, end), each at least `grain` long (the last may
-// be shorter). Ranges depend only on the arguments and num_threads(). Exceptions of body reach the caller (the first
+// be shorter). Ranges depend only on the arguments and num_threads(); a thread that is done with one takes the next, as
+// cores that others use, too, are not equally fast. Exceptions of body reach the caller (the first
 // one). Runs inline when one thread is enough, or when called inside another parallel_for or a SerialScope.
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
                   FunctionRef<void(std::int64_t, std::int64_t)> body);

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "fastermask/base/error.h"
@@ -24,6 +28,36 @@ TEST_F(ParallelFor, VisitsEveryIndexOnce) {
     for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
   });
   for (std::size_t i = 0; i < visits.size(); ++i) EXPECT_EQ(visits[i], i < 3 ? 0 : 1) << i;
+}
+
+TEST_F(ParallelFor, GivesTheSameRangesWhoeverTakesThem) {
+  const auto ranges = [] {
+    std::mutex mutex;
+    std::set<std::pair<std::int64_t, std::int64_t>> found;
+    parallel_for(7, 1007, 3, [&](std::int64_t begin, std::int64_t end) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      found.emplace(begin, end);
+    });
+    return found;
+  };
+  const auto first = ranges();
+  EXPECT_GT(first.size(), 8u);
+  for (const auto& [begin, end] : first) EXPECT_TRUE(end - begin >= 3 || end == 1007) << begin << " to " << end;
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(ranges(), first);
+}
+
+TEST_F(ParallelFor, LetsOthersDoWhatASlowThreadHasNotBegun) {
+  std::atomic<std::int64_t> done{0};
+  parallel_for(0, 1000, 1, [&](std::int64_t begin, std::int64_t end) {
+    if (begin == 0) {  // as slow as all others together
+      const auto start = std::chrono::steady_clock::now();
+      while (done + end < 1000 && std::chrono::steady_clock::now() - start < std::chrono::seconds(20))
+        std::this_thread::yield();
+      EXPECT_EQ(done + end, 1000);
+    }
+    done += end - begin;
+  });
+  EXPECT_EQ(done, 1000);
 }
 
 TEST_F(ParallelFor, DoesNothingForAnEmptyRange) {
