@@ -48,11 +48,11 @@ class PackageFile {
       fail<WeightsError>("model package: {} is no model package (.fmm), as 'fastermask compile' makes them", path);
     }
     std::memcpy(&preamble, bytes.data(), sizeof preamble);
-    if (preamble.format < kOldestPackageFormat || preamble.format > kPackageFormat) {
+    if (preamble.format != kOldPackageFormat && preamble.format != kPackageFormat) {
       fail<WeightsError>(
-          "model package: {} has format {}, this version of FasterMask reads format {} to {}; make it anew "
+          "model package: {} has format {}, this version of FasterMask reads formats {} and {}; make it anew "
           "with this version's 'fastermask compile'",
-          path, preamble.format, kOldestPackageFormat, kPackageFormat);
+          path, preamble.format, kOldPackageFormat, kPackageFormat);
     }
     if (preamble.file_bytes != bytes.size()) {
       damaged(path, fmt::format("it has {} bytes where {} were written", bytes.size(), preamble.file_bytes));

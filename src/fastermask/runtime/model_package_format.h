@@ -11,8 +11,8 @@
 namespace fastermask {
 
 constexpr char kPackageMagic[8] = {'F', 'M', 'M', 'O', 'D', 'E', 'L', '\n'};
-constexpr std::uint32_t kPackageFormat = 4;
-constexpr std::uint32_t kOldestPackageFormat = 3;  // lacks "f16"
+constexpr std::uint32_t kPackageFormat = 5;
+constexpr std::uint32_t kOldPackageFormat = 3;  // lacks "f16", of which format 4 had another order
 constexpr std::size_t kPackageDataAlign = 4096;  // of the data, and so of the mapping's pages
 constexpr std::size_t kPackageArrayAlign = 64;   // of each array
 constexpr std::size_t kPackageBlock = 4u << 20;  // bytes with a checksum of their own

@@ -148,7 +148,9 @@ TEST_F(ModelPackageFile, TruncationAndFlippedBitsAreFound) {
 TEST_F(ModelPackageFile, OtherVersionsAreNamed) {
   std::string content = read_file(path_);
   content[8] = 9;
-  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads format 3 to 4"));
+  EXPECT_THAT(complaint(content), HasSubstr("has format 9, this version of FasterMask reads formats 3 and 5"));
+  content[8] = 4;
+  EXPECT_THAT(complaint(content), HasSubstr("has format 4"));
   content[8] = 3;
   EXPECT_EQ(complaint(content), "");
   EXPECT_THAT(complaint("PK not a package at all, but long enough to be one"), HasSubstr("is no model package"));
