@@ -52,14 +52,17 @@ const float* residual_row(const Fp16Product& product, int row) {
   return product.residual + ((row + product.residual_phase) >> product.residual_shift) * product.residual_stride;
 }
 
-// What follows the sums: residual, relu, and where they belong.
+// What follows the sums: residual, relu, gate, and where they belong.
 void finish_row(const Fp16Product& product, int row, const float* sums) {
   float* const c = product.c + row * product.c_stride;
   const float* const residual = residual_row(product, row);
+  const float* const gate = product.gate == nullptr ? nullptr : product.gate + row * product.c_stride;
   for (int n = 0; n < kColumns; n += 16) {
     __m512 value = _mm512_load_ps(sums + n);
     if (residual != nullptr) value = _mm512_add_ps(value, _mm512_loadu_ps(residual + n));
     if (product.relu) value = _mm512_max_ps(_mm512_setzero_ps(), value);  // in this order NaN stays
+    if (gate != nullptr)
+      value = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_loadu_ps(gate + n), _mm512_setzero_ps(), _CMP_NLE_UQ), value);
     _mm512_storeu_ps(c + n, value);
   }
 }
