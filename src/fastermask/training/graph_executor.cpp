@@ -181,7 +181,8 @@ at::Tensor TorchGraphExecutor::convolve(std::size_t index, const std::vector<at:
     if (tail.residual >= 0) work.residual = values[static_cast<std::size_t>(tail.residual)];
     work.residual_scale = tail.residual_scale;
     work.relu = tail.relu;
-    at::Tensor output = own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()), work);
+    at::Tensor output = own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()), work,
+                                        recorder_ != nullptr);
     did_tail_[index] = tail.does_something();
     if (shared_.count(layer.name) > 0) {
       packed_.emplace(layer.name, packed);

@@ -80,6 +80,8 @@ at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& in
   if (residual.defined()) call.residual = residual.data_ptr<float>();
   call.residual_scale = tail.residual_scale;
   call.relu = tail.relu;
+  const at::Tensor gate = tail.gate.defined() ? channels_last(tail.gate) : tail.gate;
+  if (gate.defined()) call.gate = gate.data_ptr<float>();
   convolution.run(call);
   return output;
 }
