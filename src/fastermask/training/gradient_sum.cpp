@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "fastermask/training/step_clock.h"
+
 namespace fastermask {
 
 torch::autograd::variable_list GradientSum::apply(torch::autograd::variable_list&& gradients) {
@@ -28,6 +30,7 @@ torch::autograd::variable_list GradientSum::apply(torch::autograd::variable_list
     }
   }
   for (std::size_t i = 0; i < onto.size(); ++i) {
+    if (clock_ != nullptr) clock_->enter(onto[i].stage);
     sum = onto[i].onto(sum, i + 1 == onto.size() ? gate_ : at::Tensor());
     onto[i] = {};  // its memory
   }
@@ -42,11 +45,17 @@ torch::autograd::variable_list GradientSum::apply(torch::autograd::variable_list
     }
   }
   for (GradientPart& part : into) {
+    if (clock_ != nullptr) clock_->enter(part.stage);
     part.into(sum, gate_);
     part = {};
   }
-  if (done_ != nullptr) done_();
+  if (clock_ != nullptr) clock_->enter(stage_);
   return {sum};
+}
+
+void GradientSum::set_clock(StepClock* clock, const std::string& stage) {
+  clock_ = clock;
+  stage_ = stage;
 }
 
 void GradientSum::release_variables() {
@@ -78,6 +87,7 @@ at::Tensor GradientEdge::read(const at::Tensor& value, GradientEdge& edge) {
 }
 
 at::Tensor GradientEdge::leave(GradientPart part) const {
+  if (sum_->clock_ != nullptr) part.stage = sum_->clock_->current();
   sum_->parts_.at(number_) = std::move(part);
   return at::zeros({1, 1, 1, 1}, sum_->options_).expand(sum_->shape_);
 }

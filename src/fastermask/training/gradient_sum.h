@@ -9,11 +9,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "fastermask/training/tensor.h"
 
 namespace fastermask {
+
+class StepClock;
 
 // What a reader leaves to be done: one of the two.
 struct GradientPart {
@@ -22,6 +25,7 @@ struct GradientPart {
   std::function<at::Tensor(const at::Tensor& sum, const at::Tensor& gate)> onto;
   // Adds the reader's gradient to the channels-last `sum`, but where `gate` is at most 0.
   std::function<void(const at::Tensor& sum, const at::Tensor& gate)> into;
+  std::string stage;  // in which it is left
 };
 
 class GradientSum : public torch::autograd::Node {
@@ -29,8 +33,9 @@ class GradientSum : public torch::autograd::Node {
   torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override;
   void release_variables() override;
 
-  // Called when the sum is there: for clocks.
-  void set_done(std::function<void()> done) { done_ = std::move(done); }
+  // Parts are then computed in the stage of the clock in which they were left, and with the sum the backward pass of
+  // `stage` begins.
+  void set_clock(StepClock* clock, const std::string& stage);
 
  private:
   friend class GradientEdge;
@@ -41,7 +46,8 @@ class GradientSum : public torch::autograd::Node {
   at::Tensor gate_;  // undefined: none
   bool apart_ = true;
   std::vector<GradientPart> parts_;  // [edge], of the backward pass that is under way
-  std::function<void()> done_;
+  StepClock* clock_ = nullptr;
+  std::string stage_;
 };
 
 // A reader's own edge to a GradientSum.
