@@ -248,8 +248,11 @@ bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbe
                               geometry.output_size(static_cast<int>(input.size(3)));
   if (pixels < kLeastPixels) return false;
   if (is_narrow(geometry) && best_isa() == Isa::avx512) return true;  // four times as fast as oneDNN's
-  if (numbers != ProductNumbers::halves) return is_pointwise(geometry) && has_tail && best_isa() == Isa::avx512;
-  return halves_fit(geometry) && (!goes_back(geometry) || halves_fit(backward_geometry(geometry)));
+  if (numbers == ProductNumbers::halves && halves_fit(geometry) &&
+      (!goes_back(geometry) || halves_fit(backward_geometry(geometry))))
+    return true;
+  const bool in_registers = has_tail || gradient_sum_of(input) != nullptr;
+  return is_pointwise(geometry) && in_registers && best_isa() == Isa::avx512;
 }
 
 at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,

@@ -1,7 +1,7 @@
 // Convolutions on our own kernels, forward and backward (kernels/convolution.h): in float32 those of 3x3 and stride 1,
-// by Winograd's F(4x4, 3x3), and with AVX-512 those of 1x1 with a tail; in numbers of 16 bits all that these suit. The
-// weight's gradient is computed in kernels/convolution_gradient.h or linear_gradient.h, or by LibTorch for kernels and
-// strides that neither knows.
+// by Winograd's F(4x4, 3x3), and with AVX-512 those of 1x1 with a tail, or whose input's gradient is summed
+// (gradient_sum.h); in numbers of 16 bits all that these suit, too. The weight's gradient is computed in
+// kernels/convolution_gradient.h or linear_gradient.h, or by LibTorch for kernels and strides that neither knows.
 #pragma once
 
 #include <memory>
