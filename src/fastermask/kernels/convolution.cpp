@@ -195,6 +195,7 @@ void PackedConvolution::DirectRun<Element>::segment(const LineSegment& segment, 
   const auto out_pixel = [&](std::int64_t x) { return out_line + (x * phase.step + phase.x) * g.out_channels; };
   const auto set_residual = [&](std::int64_t x) {
     product.relu = call.relu;
+    if (call.gate != nullptr) product.gate = call.gate + (out_pixel(x) - call.output);
     if (call.residual == nullptr) return;
     const int scale = call.residual_scale;
     const std::int64_t line = segment.image * (out_height / scale) + out_y / scale;
@@ -364,6 +365,7 @@ void PackedConvolution::run_narrow(const ConvolutionCall& call) const {
         product.a = window;
         product.panel = weights_.data.get() + panel * panel_floats_;
         product.relu = call.relu;
+        product.gate = call.gate == nullptr ? nullptr : call.gate + (product.c - call.output);
         if (call.residual != nullptr) {
           const int scale = call.residual_scale;
           const std::int64_t line = segment.image * (out_height / scale) + segment.y / scale;

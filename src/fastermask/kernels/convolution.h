@@ -54,6 +54,8 @@ struct ConvolutionCall {
   const float* residual = nullptr;
   int residual_scale = 1;  // 1 or 2
   bool relu = false;
+  // [N, P, Q, K] or null: where it is at most 0 (not NaN) the result is 0. A relu's output, to its input's gradient.
+  const float* gate = nullptr;
 };
 
 class PackedConvolution {
@@ -114,11 +116,14 @@ class PackedConvolution {
   // Of a convolution with arithmetic() float16.
   const Fp16Weights& fp16_weights() const { return fp16_; }
 
-  // Whether units for bfloat16, which multiply pairs, can be given a layer's depth: no groups, even, and not a
-  // picture's three channels.
-  bool pairs_fit() const;
+  // Whether a kernel's rows are taken as one pixel each (a picture's three channels), which always is in float32.
+  static bool is_narrow(const ConvolutionGeometry& geometry, ConvolutionMethod method);
+  // Whether units for bfloat16, which multiply pairs, can be given a layer's depth: no groups, even, and not narrow.
+  static bool pairs_fit(const ConvolutionGeometry& geometry, ConvolutionMethod method);
+  bool pairs_fit() const { return pairs_fit(geometry_, method_); }
   // Whether those for float16 can, which make two panels of output channels at once.
-  bool fp16_fits() const;
+  static bool fp16_fits(const ConvolutionGeometry& geometry, ConvolutionMethod method);
+  bool fp16_fits() const { return fp16_fits(geometry_, method_); }
 
   // Computes the output. Parallel; equal results for every thread count. Thread-safe; scratch memory is kept by the
   // computing threads.

@@ -214,19 +214,25 @@ int PackedConvolution::rows_at_once() const {
   }
 }
 
-bool PackedConvolution::pairs_fit() const {
-  return geometry_.groups == 1 && !narrow_ && geometry_.in_channels % 2 == 0;
+bool PackedConvolution::is_narrow(const ConvolutionGeometry& g, ConvolutionMethod method) {
+  return method == ConvolutionMethod::direct && !g.transposed && g.kernel > 1 && g.dilation == 1 && g.groups == 1 &&
+         g.kernel * g.in_channels <= kNarrowDepth;
 }
 
-bool PackedConvolution::fp16_fits() const { return pairs_fit() && geometry_.out_channels % (2 * kPanelWidth) == 0; }
+bool PackedConvolution::pairs_fit(const ConvolutionGeometry& g, ConvolutionMethod method) {
+  return g.groups == 1 && !is_narrow(g, method) && g.in_channels % 2 == 0;
+}
+
+bool PackedConvolution::fp16_fits(const ConvolutionGeometry& g, ConvolutionMethod method) {
+  return pairs_fit(g, method) && g.out_channels % (2 * kPanelWidth) == 0;
+}
 
 void PackedConvolution::lay_out() {
   const auto& g = geometry_;
   check_geometry(g);
   const int panels = panels_of(g.out_channels / g.groups);
   bias_floats_ = static_cast<std::size_t>(g.groups) * static_cast<std::size_t>(panels * kPanelWidth);
-  narrow_ = method_ == ConvolutionMethod::direct && !g.transposed && g.kernel > 1 && g.dilation == 1 && g.groups == 1 &&
-            g.kernel * g.in_channels <= kNarrowDepth;
+  narrow_ = is_narrow(g, method_);
   if (method_ == ConvolutionMethod::winograd) {
     FASTERMASK_CHECK(winograd_fits(g), "convolution: Winograd's way needs a 3x3 kernel of stride 1");
     panel_floats_ = static_cast<std::ptrdiff_t>(g.in_channels) * kPanelWidth;

@@ -42,6 +42,8 @@ void spatial_mean(const FeatureMapShape& shape, const float* input, float* outpu
 
 // [N, H, W, C] -> [N, C * H * W], in C, H, W order.
 void flatten_channels_first(const FeatureMapShape& shape, const float* input, float* output);
+// And back.
+void unflatten_channels_first(const FeatureMapShape& shape, const float* input, float* output);
 
 // output = factor * (a + b), then relu if asked; `output` may be either. `b` null: only a.
 void add_maps(std::int64_t size, const float* a, const float* b, float factor, bool relu, float* output);

@@ -84,7 +84,13 @@ struct FloatRows {
   Float* row(int r) const { return data + r * stride; }
 };
 
-// to = start + sums * scale * row_scale, for rows from `first_row` on; kFinish: then residual and relu.
+// `value`, or 0 where the gate is at most 0.
+inline __m512 gated(__m512 value, const float* gate) {
+  const __mmask16 open = _mm512_cmp_ps_mask(_mm512_loadu_ps(gate), _mm512_setzero_ps(), _CMP_NLE_UQ);
+  return _mm512_maskz_mov_ps(open, value);
+}
+
+// to = start + sums * scale * row_scale, for rows from `first_row` on; kFinish: then residual, relu and gate.
 template <bool kFinish, int kR>
 [[gnu::always_inline]] inline void lay_down(const Fp16Product& product, int first_row, const PairSums<kR>& sums,
                                             const FloatRows<const float>& start, const FloatRows<float>& to) {
@@ -105,6 +111,11 @@ template <bool kFinish, int kR>
         low = _mm512_max_ps(_mm512_setzero_ps(), low);
         high = _mm512_max_ps(_mm512_setzero_ps(), high);
       }
+      if (product.gate != nullptr) {
+        const float* const gate = product.gate + (first_row + r) * product.c_stride;
+        low = gated(low, gate);
+        high = gated(high, gate + kPanelWidth);
+      }
     }
     _mm512_storeu_ps(to.row(r), low);
     _mm512_storeu_ps(to.row(r) + kPanelWidth, high);
@@ -119,7 +130,7 @@ void multiply_rows(const Fp16Product& product, int first_row) {
   const FloatRows<float> output{product.c + first_row * product.c_stride, product.c_stride};
   FloatRows<const float> start{product.bias == nullptr ? kZeros : product.bias, 0};
   if (product.accumulate) start = {output.data, output.stride};
-  const bool finish = product.residual != nullptr || product.relu;
+  const bool finish = product.residual != nullptr || product.relu || product.gate != nullptr;
   const std::ptrdiff_t row_bytes = product.a_stride * static_cast<std::ptrdiff_t>(sizeof(Fp16));
   const std::ptrdiff_t panel_stride = product.panel_stride;
   const Fp16* panel = product.panel;
@@ -146,14 +157,16 @@ void multiply_rows(const Fp16Product& product, int first_row) {
           __builtin_prefetch(output.row(r) + kPanelWidth, 1);
           step();
         }
-        if (product.residual != nullptr) {
+        const auto prefetch_while = [&](const auto& row_of) __attribute__((always_inline)) {
           for (int r = 0; r < kR && k < end; ++r) {
-            const float* const residual = residual_row(product, first_row + r);
-            __builtin_prefetch(residual);
-            __builtin_prefetch(residual + kPanelWidth);
+            __builtin_prefetch(row_of(r));
+            __builtin_prefetch(row_of(r) + kPanelWidth);
             step();
           }
-        }
+        };
+        if (product.residual != nullptr) prefetch_while([&](int r) { return residual_row(product, first_row + r); });
+        if (product.gate != nullptr)
+          prefetch_while([&](int r) { return product.gate + (first_row + r) * product.c_stride; });
       }
       while (k < end) step();
       if (last && finish) {

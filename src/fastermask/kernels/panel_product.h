@@ -42,6 +42,7 @@ struct PanelProductOf {
   int residual_shift = 0;  // 1: each residual row serves two rows (an upsampling by 2)
   int residual_phase = 0;
   bool relu = false;  // c = max(c, 0); NaN stays NaN
+  const float* gate = nullptr;  // laid out as c: where it is at most 0 (not NaN) c becomes 0, after all else
 };
 
 using PanelProduct = PanelProductOf<float>;

@@ -77,6 +77,7 @@ void multiply_rows(const PanelProductOf<Element>& product, int first_row) {
   const std::ptrdiff_t a_stride = product.a_stride;
   const Element* a = product.a + first_row * (kByDepth ? kStep : a_stride);
   float* c = product.c + first_row * product.c_stride;
+  const float* const gate = product.gate == nullptr ? nullptr : product.gate + first_row * product.c_stride;
   const bool whole = product.columns == kP * kPanelWidth;
   float edge[kR][kP * kPanelWidth];  // where columns are missing: what stands for c
   Floats sums[kR][kV];
@@ -109,6 +110,9 @@ void multiply_rows(const PanelProductOf<Element>& product, int first_row) {
 #pragma GCC unroll 12
   for (int r = 0; r < kR; ++r) {
     for (int n = 0; n < kP; ++n) __builtin_prefetch(c + r * product.c_stride + n * kPanelWidth, 1);
+    if (gate != nullptr) {
+      for (int n = 0; n < kP; ++n) __builtin_prefetch(gate + r * product.c_stride + n * kPanelWidth);
+    }
     if (product.residual == nullptr) continue;
     const int row = (first_row + r + product.residual_phase) >> product.residual_shift;
     __builtin_prefetch(product.residual + row * product.residual_stride);
@@ -151,6 +155,15 @@ void multiply_rows(const PanelProductOf<Element>& product, int first_row) {
     if (product.relu) {
 #pragma GCC unroll 4
       for (int v = 0; v < kV; ++v) sums[r][v] = sums[r][v] < Floats{} ? Floats{} : sums[r][v];
+    }
+    if (gate != nullptr) {
+      const float* row = gate + r * product.c_stride;
+      if (!whole) {
+        for (int n = 0; n < kP * kPanelWidth; ++n) edge[r][n] = n < product.columns ? row[n] : 0.0f;
+        row = edge[r];
+      }
+#pragma GCC unroll 4
+      for (int v = 0; v < kV; ++v) sums[r][v] = load(row + v * kLanes) <= Floats{} ? Floats{} : sums[r][v];
     }
     float* row = c + r * product.c_stride;
     if (whole) {

@@ -143,6 +143,7 @@ constexpr int kBandRows = 8;
 std::vector<GradientBand> gradient_bands(Span<const FeatureLevelGradient> levels) {
   std::vector<GradientBand> bands;
   for (std::size_t l = 0; l < levels.size(); ++l) {
+    if (levels[l].data == nullptr) continue;
     for (int image = 0; image < levels[l].batch; ++image) {
       for (int row = 0; row < levels[l].height; row += kBandRows) {
         bands.push_back({static_cast<int>(l), image, row, std::min(row + kBandRows, levels[l].height)});
@@ -159,7 +160,9 @@ std::vector<RoiFootprint> roi_footprints(Span<const FeatureLevelGradient> levels
     RoiAxis rows;
     RoiAxis columns;
     for (std::size_t r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
-      make_roi_axes(levels[roi_index(rois[r].level)], rois[r], params, rows, columns);
+      const FeatureLevelGradient& level = levels[roi_index(rois[r].level)];
+      if (level.data == nullptr) continue;
+      make_roi_axes(level, rois[r], params, rows, columns);
       transpose_roi_axis(rows, footprints[r].rows);
       transpose_roi_axis(columns, footprints[r].columns);
       footprints[r].share = roi_sample_share(rows, columns);

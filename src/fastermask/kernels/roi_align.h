@@ -20,7 +20,7 @@ struct FeatureLevel {
 
 // Where a level's gradient is added to; fields as in FeatureLevel.
 struct FeatureLevelGradient {
-  float* data = nullptr;  // [N, H, W, C]
+  float* data = nullptr;  // [N, H, W, C]; null: it is not asked for (of RoIAlign)
   int batch = 0;
   int height = 0;
   int width = 0;

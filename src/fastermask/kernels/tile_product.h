@@ -179,6 +179,10 @@ class TileProduct {
     if (product.relu) {
       for (int n = 0; n < count; ++n) values[n] = values[n] < 0 ? 0.0f : values[n];
     }
+    if (product.gate != nullptr) {
+      const float* const gate = product.gate + row * product.c_stride + first;
+      for (int n = 0; n < count; ++n) values[n] = gate[n] <= 0 ? 0.0f : values[n];
+    }
     for (int n = 0; n < count; ++n) c[n] = values[n];
   }
 

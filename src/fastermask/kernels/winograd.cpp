@@ -123,7 +123,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
         const std::int64_t top = (first + t) / grid.across % grid.down * kWinogradTile;
         const std::int64_t left = (first + t) % grid.across * kWinogradTile;
         std::array<float*, 16> pixels;
-        std::array<const float*, 16> residuals;
+        std::array<const float*, 16> residuals, gates;
         for (int i = 0; i < 16; ++i) {
           const std::int64_t y = top + i / 4;
           const std::int64_t x = left + i % 4;
@@ -131,6 +131,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
           const auto index = static_cast<std::size_t>(i);
           pixels[index] =
               inside ? call.output + ((image * grid.height + y) * grid.width + x) * g.out_channels : nullptr;
+          if (call.gate != nullptr && inside) gates[index] = call.gate + (pixels[index] - call.output);
           if (call.residual == nullptr) continue;
           const int scale = call.residual_scale;
           residuals[index] = call.residual + ((image * (grid.height / scale) + y / scale) * (grid.width / scale) +
@@ -138,7 +139,7 @@ void PackedConvolution::run_winograd(const ConvolutionCall& call) const {
         }
         output_transform(products + t * g.out_channels, out_matrix,
                          {g.out_channels, bias_.data.get(), call.residual == nullptr ? nullptr : residuals.data(),
-                          call.relu, pixels.data()});
+                          call.relu, call.gate == nullptr ? nullptr : gates.data(), pixels.data()});
       }
     }
   });

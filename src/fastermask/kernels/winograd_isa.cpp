@@ -45,6 +45,7 @@ void winograd_output(const float* products, std::ptrdiff_t matrix_stride, const 
         Floats value = row[x] + bias;
         if (output.residuals != nullptr) value += load(output.residuals[y * 4 + x] + c);
         if (output.relu) value = value < Floats{} ? Floats{} : value;
+        if (output.gates != nullptr) value = load(output.gates[y * 4 + x] + c) <= Floats{} ? Floats{} : value;
         store(pixel + c, value);
       }
     }

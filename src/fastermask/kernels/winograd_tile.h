@@ -26,6 +26,7 @@ struct WinogradOutput {
   const float* bias = nullptr;              // [channels], or null
   const float* const* residuals = nullptr;  // [16] pixels to add, valid where `pixels` are; or null
   bool relu = false;
+  const float* const* gates = nullptr;  // [16] likewise: where one is at most 0 (not NaN) the output is 0; or null
   float* const* pixels = nullptr;  // [16], row by row; null: outside the output
 };
 

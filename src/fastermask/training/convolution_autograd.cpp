@@ -9,6 +9,7 @@
 #include "fastermask/base/cpu.h"
 #include "fastermask/kernels/convolution.h"
 #include "fastermask/kernels/convolution_gradient.h"
+#include "fastermask/training/gradient_sum.h"
 
 namespace fastermask {
 namespace {
@@ -105,13 +106,27 @@ at::Tensor pixel_rows(const at::Tensor& map, std::int64_t stride) {
   return every_stride(map, stride).permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
 }
 
-at::Tensor input_gradient(ConvolutionWeight& weight, const at::Tensor& gradient, const at::Tensor& pixels) {
-  const at::Tensor seen = run_packed(*weight.backward(), gradient);
-  const std::int64_t stride = weight.geometry().stride;
-  if (stride == 1) return seen;
-  at::Tensor all = at::zeros(pixels.sizes(), pixels.options().memory_format(at::MemoryFormat::ChannelsLast));
-  every_stride(all, stride).copy_(seen);
-  return all;
+// The input's gradient from the output's, as work to be done. A strided pointwise convolution sees every stride-th
+// pixel.
+GradientPart input_gradient(const std::shared_ptr<ConvolutionWeight>& weight, const at::Tensor& gradient) {
+  GradientPart part;
+  if (const std::int64_t stride = weight->geometry().stride; stride > 1) {
+    part.into = [weight, gradient, stride](const at::Tensor& sum, const at::Tensor& gate) {
+      ConvolutionTail tail;
+      const at::Tensor seen = every_stride(sum, stride);
+      tail.residual = seen;
+      if (gate.defined()) tail.gate = every_stride(gate, stride);
+      seen.copy_(run_packed(*weight->backward(), gradient, tail));
+    };
+  } else {
+    part.onto = [weight, gradient](const at::Tensor& sum, const at::Tensor& gate) {
+      ConvolutionTail tail;
+      tail.residual = sum;
+      tail.gate = gate;
+      return run_packed(*weight->backward(), gradient, tail);
+    };
+  }
+  return part;
 }
 
 at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor& pixels, const at::Tensor& gradient,
@@ -135,51 +150,51 @@ at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor
   return result;
 }
 
-struct WeightHolder : torch::CustomClassHolder {
-  explicit WeightHolder(std::shared_ptr<ConvolutionWeight> held) : weight(std::move(held)) {}
+// What the backward pass needs besides tensors.
+struct ConvolutionHolder : torch::CustomClassHolder {
   std::shared_ptr<ConvolutionWeight> weight;
+  GradientEdge to_input;
 };
 
 class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const std::shared_ptr<ConvolutionWeight>& packed,
-                            const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
-                            const at::Tensor& residual, int residual_scale, bool relu) {
+  static at::Tensor forward(torch::autograd::AutogradContext* context,
+                            const c10::intrusive_ptr<ConvolutionHolder>& holder, const at::Tensor& input,
+                            const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual,
+                            int residual_scale, bool relu) {
     const at::Tensor pixels = channels_last(input);
-    context->saved_data["packed"] = c10::IValue::make_capsule(c10::make_intrusive<WeightHolder>(packed));
+    context->saved_data["holder"] = c10::IValue::make_capsule(holder);
     context->saved_data["residual_scale"] = static_cast<std::int64_t>(residual_scale);
     ConvolutionTail tail;
     if (residual.dim() == 4) tail.residual = residual;
     tail.residual_scale = residual_scale;
     tail.relu = relu;
-    const at::Tensor output = run_packed(packed->forward(bias), pixels, tail);
-    if (relu) {
-      context->save_for_backward({pixels, weight, output});
-    } else {
-      context->save_for_backward({pixels, weight});
-    }
-    return output;
+    context->save_for_backward({pixels, weight});
+    return run_packed(holder->weight->forward(bias), pixels, tail);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
     const torch::autograd::variable_list saved = context->get_saved_variables();
-    const auto holder = context->saved_data["packed"].toCapsule();
-    ConvolutionWeight& weight = *static_cast<WeightHolder*>(holder.get())->weight;
-    const ConvolutionGeometry& geometry = weight.geometry();
-    const at::Tensor gradient = channels_last(
-        saved.size() > 2 ? at::threshold_backward(channels_last(gradients[0]), saved[2], 0) : gradients[0]);
+    const auto capsule = context->saved_data["holder"].toCapsule();
+    const auto& holder = *static_cast<const ConvolutionHolder*>(capsule.get());
+    const ConvolutionGeometry& geometry = holder.weight->geometry();
+    const ProductNumbers numbers = holder.weight->numbers();
+    const at::Tensor gradient = channels_last(gradients[0]);  // masked already where there is a relu
     // Inputs with gradients are counted by tensors: input, weight, bias, residual.
     bool input_left = context->needs_input_grad(0), weight_left = context->needs_input_grad(1);
     at::Tensor to_input, to_weight, to_bias, to_residual;
-    // In float32 oneDNN is as fast for what is not Winograd's.
-    const bool own = weight.numbers() == ProductNumbers::halves || has_tile_gradient(geometry);
-    if (input_left && own && goes_back(geometry)) {
-      to_input = input_gradient(weight, gradient, saved[0]);
+    // In float32 oneDNN is as fast for what is not Winograd's, but for what can be done in registers.
+    const bool own = numbers == ProductNumbers::halves || has_tile_gradient(geometry);
+    const bool gains = holder.to_input && is_pointwise(geometry) && best_isa() == Isa::avx512;
+    if (input_left && (own || gains) && goes_back(geometry)) {
+      to_input = leave_or_compute(holder, input_gradient(holder.weight, gradient), saved[0]);
       input_left = false;
+    } else {
+      holder.to_input.forget();
     }
     if (weight_left && own && (has_rows_gradient(geometry) || has_tile_gradient(geometry))) {
-      to_weight = weight_gradient(geometry, saved[0], gradient, weight.numbers());
+      to_weight = weight_gradient(geometry, saved[0], gradient, numbers);
       weight_left = false;
     }
     if (input_left || weight_left) {
@@ -201,6 +216,15 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
                                      {gradient.size(0), gradient.size(1), height / scale, width / scale});
     }
     return {at::Tensor(), to_input, to_weight, to_bias, to_residual, at::Tensor(), at::Tensor()};
+  }
+
+ private:
+  static at::Tensor leave_or_compute(const ConvolutionHolder& holder, GradientPart part, const at::Tensor& pixels) {
+    if (holder.to_input) return holder.to_input.leave(std::move(part));
+    if (part.onto != nullptr) return part.onto({}, {});
+    const at::Tensor sum = at::zeros_like(pixels);
+    part.into(sum, {});
+    return sum;
   }
 };
 
@@ -224,18 +248,26 @@ bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbe
                               geometry.output_size(static_cast<int>(input.size(3)));
   if (pixels < kLeastPixels) return false;
   if (is_narrow(geometry) && best_isa() == Isa::avx512) return true;  // four times as fast as oneDNN's
-  if (numbers != ProductNumbers::halves) return is_pointwise(geometry) && has_tail && best_isa() == Isa::avx512;
-  return halves_fit(geometry) && (!goes_back(geometry) || halves_fit(backward_geometry(geometry)));
+  if (numbers == ProductNumbers::halves && halves_fit(geometry) &&
+      (!goes_back(geometry) || halves_fit(backward_geometry(geometry))))
+    return true;
+  const bool in_registers = has_tail || gradient_sum_of(input) != nullptr;
+  return is_pointwise(geometry) && in_registers && best_isa() == Isa::avx512;
 }
 
 at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,
-                           const at::Tensor& weight, const at::Tensor& bias, const ConvolutionTail& tail) {
+                           const at::Tensor& weight, const at::Tensor& bias, const ConvolutionTail& tail, bool hooked) {
   // Autograd's functions take no undefined tensors.
   const at::Tensor used_bias =
       bias.defined() ? bias : at::zeros({weight.size(0)}, weight.options().requires_grad(false));
   const at::Tensor used_residual =
       tail.residual.defined() ? tail.residual : at::zeros({0}, weight.options().requires_grad(false));
-  return OwnConvolution::apply(packed, input, weight, used_bias, used_residual, tail.residual_scale, tail.relu);
+  const auto holder = c10::make_intrusive<ConvolutionHolder>();
+  holder->weight = packed;
+  const at::Tensor pixels = GradientEdge::read(input, holder->to_input);
+  return sum_gradients(
+      OwnConvolution::apply(holder, pixels, weight, used_bias, used_residual, tail.residual_scale, tail.relu),
+      tail.relu, !hooked);
 }
 
 }  // namespace fastermask

@@ -1,7 +1,7 @@
 // Convolutions on our own kernels, forward and backward (kernels/convolution.h): in float32 those of 3x3 and stride 1,
-// by Winograd's F(4x4, 3x3), and with AVX-512 those of 1x1 with a tail; in numbers of 16 bits all that these suit. The
-// weight's gradient is computed in kernels/convolution_gradient.h or linear_gradient.h, or by LibTorch for kernels and
-// strides that neither knows.
+// by Winograd's F(4x4, 3x3), and with AVX-512 those of 1x1 with a tail, or whose input's gradient is summed
+// (gradient_sum.h); in numbers of 16 bits all that these suit, too. The weight's gradient is computed in
+// kernels/convolution_gradient.h or linear_gradient.h, or by LibTorch for kernels and strides that neither knows.
 #pragma once
 
 #include <memory>
@@ -28,8 +28,11 @@ bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbe
 // conv2d(input, weight, bias) as the layer says, with its gradients. input: [N, C, H, W] float32; weight: [K, C, R, R]
 // as `packed` was made of; bias: [K] or undefined, the same in every call. What the tail says comes after it, and its
 // residual has a gradient, too. The result is channels-last; where the tail has a relu it is kept for the backward pass
-// and must not change. It is equal for every thread count, as far as LibTorch's is.
+// and must not change. It is equal for every thread count, as far as LibTorch's is. Its readers' gradients, and a relu's
+// mask, are taken together by a GradientSum (gradient_sum.h). `hooked`: hooks will look at the result's gradient, so all
+// of it has to come one way.
 at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,
-                           const at::Tensor& weight, const at::Tensor& bias, const ConvolutionTail& tail = {});
+                           const at::Tensor& weight, const at::Tensor& bias, const ConvolutionTail& tail = {},
+                           bool hooked = false);
 
 }  // namespace fastermask

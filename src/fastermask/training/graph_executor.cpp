@@ -4,6 +4,7 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/training/deform_conv_autograd.h"
+#include "fastermask/training/flatten_autograd.h"
 #include "fastermask/training/linear_autograd.h"
 #include "fastermask/training/recompute.h"
 #include "fastermask/training/sync_norm.h"
@@ -181,7 +182,8 @@ at::Tensor TorchGraphExecutor::convolve(std::size_t index, const std::vector<at:
     if (tail.residual >= 0) work.residual = values[static_cast<std::size_t>(tail.residual)];
     work.residual_scale = tail.residual_scale;
     work.relu = tail.relu;
-    at::Tensor output = own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()), work);
+    at::Tensor output = own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()), work,
+                                        recorder_ != nullptr);
     did_tail_[index] = tail.does_something();
     if (shared_.count(layer.name) > 0) {
       packed_.emplace(layer.name, packed);
@@ -293,7 +295,7 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
     case LayerType::upsample_bilinear:
       return at::upsample_bilinear2d(input, {input.size(2) * layer.scale, input.size(3) * layer.scale},
                                      false);
-    case LayerType::flatten: return at::flatten(input, 1);
+    case LayerType::flatten: return own_kernels_ ? flatten_map(input) : at::flatten(input, 1);
     case LayerType::spatial_mean: return input.mean({2, 3});
   }
   fail("executor: layer {} has an unknown type", layer.name);

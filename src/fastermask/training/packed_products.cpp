@@ -16,8 +16,7 @@ ConvolutionMethod faster_method(const ConvolutionGeometry& geometry, bool halves
 }  // namespace
 
 bool is_narrow(const ConvolutionGeometry& geometry) {
-  constexpr int kNarrowRow = 64;  // as the kernels have it
-  return geometry.kernel > 1 && geometry.groups == 1 && geometry.kernel * geometry.in_channels <= kNarrowRow;
+  return PackedConvolution::is_narrow(geometry, faster_method(geometry, false));
 }
 
 at::Tensor turned_weight(const at::Tensor& weight) {
@@ -38,10 +37,13 @@ at::Tensor turned_weight(const at::Tensor& weight) {
 }
 
 bool halves_fit(const ConvolutionGeometry& geometry) {
-  const HalfArithmetic arithmetic = half_arithmetic();
-  if (arithmetic == HalfArithmetic::float32 || geometry.groups != 1 || geometry.in_channels % 2 != 0) return false;
-  if (is_narrow(geometry)) return false;
-  return arithmetic == HalfArithmetic::bfloat16 || geometry.out_channels % (2 * kPanelWidth) == 0;
+  const ConvolutionMethod method = faster_method(geometry, true);
+  switch (half_arithmetic()) {
+    case HalfArithmetic::float32: return false;
+    case HalfArithmetic::bfloat16: return PackedConvolution::pairs_fit(geometry, method);
+    case HalfArithmetic::float16: return PackedConvolution::fp16_fits(geometry, method);
+  }
+  return false;
 }
 
 PackedConvolution pack_weight(const ConvolutionGeometry& geometry, const at::Tensor& weight, const at::Tensor& bias,
@@ -78,6 +80,8 @@ at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& in
   if (residual.defined()) call.residual = residual.data_ptr<float>();
   call.residual_scale = tail.residual_scale;
   call.relu = tail.relu;
+  const at::Tensor gate = tail.gate.defined() ? channels_last(tail.gate) : tail.gate;
+  if (gate.defined()) call.gate = gate.data_ptr<float>();
   convolution.run(call);
   return output;
 }

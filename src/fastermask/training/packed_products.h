@@ -33,6 +33,7 @@ struct ConvolutionTail {
   at::Tensor residual;     // added: [N, K, P, Q], or [N, K, P / 2, Q / 2] with residual_scale 2; undefined: nothing
   int residual_scale = 1;  // 2: each of the residual's pixels is added to 2x2 pixels
   bool relu = false;       // done last
+  at::Tensor gate;         // as the output: where it is at most 0 that becomes 0. Of the way back alone; else undefined
 
   bool does_something() const { return residual.defined() || relu; }
 };

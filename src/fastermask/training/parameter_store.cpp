@@ -15,7 +15,7 @@ ParameterStore::ParameterStore(const Network& network, std::uint64_t seed, const
       pattern_used[i] = true;
       info.trainable = false;
     }
-    at::Tensor tensor = to_tensor(initial_values(info, seed));
+    at::Tensor tensor = to_tensor(initial_values(info, seed)).contiguous();  // as our own kernels read them
     tensor.set_requires_grad(info.trainable);
     parameters_.push_back({info, std::move(tensor)});
   }

@@ -7,6 +7,7 @@
 
 #include "fastermask/base/error.h"
 #include "fastermask/kernels/roi_pool.h"
+#include "fastermask/training/gradient_sum.h"
 #include "fastermask/training/roi_align_device.h"
 #include "fastermask/training/roi_align_generic.h"
 
@@ -21,6 +22,7 @@ struct PoolingPlan {
   RoiAlignParams params;
   bool max_pooling = false;
   std::vector<std::int32_t> argmax;  // of max pooling
+  std::vector<GradientEdge> edges;   // [level]
 };
 
 std::vector<FeatureLevel> feature_levels(const PoolingPlan& plan, const std::vector<at::Tensor>& features) {
@@ -59,15 +61,41 @@ class PoolRegions : public torch::autograd::Function<PoolRegions> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
     const auto holder = context->saved_data["plan"].toCapsule();
-    const PoolingPlan& plan = *static_cast<PlanHolder*>(holder.get())->plan;
+    const std::shared_ptr<PoolingPlan> plan = static_cast<PlanHolder*>(holder.get())->plan;
     const at::Tensor gradient = channels_last(gradients[0]);
-    torch::autograd::variable_list results = {at::Tensor()};
+    std::vector<at::Tensor> results(plan->shapes.size());  // [level]
+    bool all_left = true;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (plan->edges[i]) continue;
+      all_left = false;
+      results[i] = at::empty(plan->shapes[i], gradient.options(), at::MemoryFormat::ChannelsLast).zero_();
+    }
+    if (!all_left) add_gradients(*plan, gradient, results);
+    // Few pixels of a level are in a region: theirs are added to what the level's other readers have made.
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (!plan->edges[i]) continue;
+      GradientPart part;
+      part.into = [plan, gradient, i](const at::Tensor& sum, const at::Tensor& gate) {
+        std::vector<at::Tensor> level(plan->shapes.size());
+        level[i] = gate.defined() ? at::zeros_like(sum) : sum;
+        add_gradients(*plan, gradient, level);
+        if (gate.defined()) at::Tensor(sum).add_(at::threshold_backward(level[i], gate, 0));
+      };
+      results[i] = plan->edges[i].leave(std::move(part));
+    }
+    results.insert(results.begin(), at::Tensor());  // the plan's
+    return results;
+  }
+
+ private:
+  // Adds to the channels-last maps, [level], that are defined.
+  static void add_gradients(const PoolingPlan& plan, const at::Tensor& gradient, const std::vector<at::Tensor>& maps) {
     std::vector<FeatureLevelGradient> levels;
-    for (std::size_t i = 0; i < plan.shapes.size(); ++i) {
+    for (std::size_t i = 0; i < maps.size(); ++i) {
       const Shape& shape = plan.shapes[i];
-      results.push_back(at::empty(shape, gradient.options(), at::MemoryFormat::ChannelsLast).zero_());
-      levels.push_back({results.back().data_ptr<float>(), static_cast<int>(shape[0]), static_cast<int>(shape[2]),
-                        static_cast<int>(shape[3]), static_cast<int>(shape[1]), plan.scales[i]});
+      levels.push_back({maps[i].defined() ? maps[i].data_ptr<float>() : nullptr, static_cast<int>(shape[0]),
+                        static_cast<int>(shape[2]), static_cast<int>(shape[3]), static_cast<int>(shape[1]),
+                        plan.scales[i]});
     }
     if (plan.max_pooling) {
       roi_pool_backward(levels, plan.rois, plan.params.pooled_height, plan.params.pooled_width,
@@ -75,10 +103,8 @@ class PoolRegions : public torch::autograd::Function<PoolRegions> {
     } else {
       roi_align_backward(levels, plan.rois, plan.params, gradient.data_ptr<float>());
     }
-    return results;
   }
 
- private:
   struct PlanHolder : torch::CustomClassHolder {
     explicit PlanHolder(std::shared_ptr<PoolingPlan> held) : plan(std::move(held)) {}
     std::shared_ptr<PoolingPlan> plan;
@@ -107,7 +133,11 @@ at::Tensor pool_regions(const std::vector<at::Tensor>& features, const std::vect
     return pool_regions(on_host, levels, rois, pooler).to(features[0].device());
   }
   plan->max_pooling = pooler.max_pooling;
-  return PoolRegions::apply(plan, at::TensorList(features));
+  plan->edges.resize(features.size());
+  std::vector<at::Tensor> read = features;
+  for (std::size_t i = 0; i < features.size() && !pooler.max_pooling; ++i)
+    read[i] = GradientEdge::read(features[i], plan->edges[i]);
+  return PoolRegions::apply(plan, at::TensorList(read));
 }
 
 }  // namespace fastermask

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "fastermask/training/gradient_sum.h"
+
 namespace fastermask {
 namespace {
 
@@ -65,6 +67,11 @@ void StepClock::stop() {
 }
 
 at::Tensor StepClock::border(const at::Tensor& value, const std::string& stage) {
+  // Readers that leave work to a sum of gradients would no more find it behind a node of ours.
+  if (GradientSum* const sum = gradient_sum_of(value)) {
+    sum->set_clock(this, stage);
+    return value;
+  }
   return value.requires_grad() ? Border::apply(value, this, stage) : value;
 }
 

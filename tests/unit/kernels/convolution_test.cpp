@@ -119,6 +119,52 @@ TEST(Convolution, NaNsAreNotSwallowed) {
   }
 }
 
+TEST(Convolution, GatesCloseWhereTheyAreNotAboveZero) {
+  std::vector<Case> cases = {conv(8, 16, 1, 1, 0, 5, 7),   conv(5, 3, 1, 1, 0, 3, 3),     conv(16, 40, 1, 2, 0, 7, 9),
+                             conv(24, 33, 3, 2, 1, 9, 8),  conv(3, 24, 7, 2, 3, 21, 30),  conv(600, 20, 1, 1, 0, 4, 5),
+                             conv(64, 96, 1, 1, 0, 12, 9), conv(16, 16, 3, 1, 1, 3, 301), conv(32, 64, 3, 1, 1, 9, 14)};
+  Case doubled = conv(9, 10, 2, 2, 0, 3, 5);
+  doubled.geometry.transposed = true;
+  cases.push_back(doubled);
+  for (Case& c : cases) c.batch = 2;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    for (const Isa isa : isas()) {
+      for (const int residual_scale : {0, 1}) {
+        for (const ConvolutionMethod method : {ConvolutionMethod::direct, ConvolutionMethod::winograd}) {
+          Case c = cases[i];
+          if (method == ConvolutionMethod::winograd && !PackedConvolution::winograd_fits(c.geometry)) continue;
+          c.residual_scale = residual_scale;
+          const ConvolutionArrays arrays(c);
+          EXPECT_TRUE(gate_closes({c.geometry, arrays.weight.data(), arrays.bias.data(), method, isa}, c))
+              << "case " << i << ", residual " << residual_scale << ", " << isa_name(isa);
+          EXPECT_TRUE(gate_closes(PackedConvolution::in_bf16(c.geometry, arrays.weight.data(), arrays.bias.data(),
+                                                             method, isa),
+                                  c))
+              << "16 bits, case " << i << ", residual " << residual_scale << ", " << isa_name(isa);
+        }
+      }
+    }
+  }
+}
+
+TEST(Convolution, GatesHideNoNaN) {
+  const std::vector<float> weight(16 * 32 * 9, 0.1f), gate(16 * 32, 1.0f);
+  std::vector<float> input(16 * 16, 1.0f);
+  input[5] = std::nanf("");
+  for (const ConvolutionMethod method : {ConvolutionMethod::direct, ConvolutionMethod::winograd}) {
+    for (const bool halves : {false, true}) {
+      const ConvolutionGeometry geometry{16, 32, 3, 1, 1};
+      const PackedConvolution packed = halves ? PackedConvolution::in_bf16(geometry, weight.data(), nullptr, method)
+                                              : PackedConvolution(geometry, weight.data(), nullptr, method);
+      std::vector<float> output(16 * 32);
+      ConvolutionCall call{input.data(), 1, 4, 4, output.data()};
+      call.gate = gate.data();
+      packed.run(call);
+      EXPECT_TRUE(std::isnan(output[0]));
+    }
+  }
+}
+
 TEST(Convolution, RefusesWhatCannotBe) {
   const std::vector<float> weight(64, 0.1f);
   EXPECT_THROW(PackedConvolution({4, 4, 1, 1, 0, 1, 3}, weight.data(), nullptr, ConvolutionMethod::direct), Error);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -97,6 +98,24 @@ inline void run(const PackedConvolution& packed, const ConvolutionCase& c, Convo
   call.residual_scale = std::max(1, c.residual_scale);
   call.relu = c.relu;
   packed.run(call);
+}
+
+// Whether a gate leaves exactly those of the outputs that it should: NaN lets them pass, 0 does not.
+inline bool gate_closes(const PackedConvolution& packed, const ConvolutionCase& c) {
+  ConvolutionArrays arrays(c);
+  run(packed, c, arrays);
+  std::vector<float> gate = test_values(arrays.output.size(), 5), gated(arrays.output.size(), -100.0f);
+  for (std::size_t i = 0; i < gate.size(); i += 3) gate[i] = i % 2 == 0 ? 0.0f : std::nanf("");
+  ConvolutionCall call{arrays.input.data(), c.batch, c.height, c.width, gated.data()};
+  if (c.residual_scale > 0) call.residual = arrays.residual.data();
+  call.residual_scale = std::max(1, c.residual_scale);
+  call.relu = c.relu;
+  call.gate = gate.data();
+  packed.run(call);
+  for (std::size_t i = 0; i < gate.size(); ++i) {
+    if (gated[i] != (gate[i] <= 0 ? 0.0f : arrays.output[i])) return false;
+  }
+  return true;
 }
 
 // Those that this machine has.

@@ -39,7 +39,7 @@ void pack_halves(const std::vector<float>& b, int depth, int columns, Bf16* out)
 
 struct HalfCase {
   int rows, columns, depth, parts;
-  bool offsets, accumulate, bias, residual, relu;
+  bool offsets, accumulate, bias, residual, relu, gate;
 };
 
 void compare_halves(const HalfCase& c) {
@@ -79,6 +79,8 @@ void compare_halves(const HalfCase& c) {
     product.residual_phase = 1;
   }
   product.relu = c.relu;
+  const std::vector<float> gate = bf16_numbers(out.size(), 5);
+  if (c.gate) product.gate = gate.data();
   Emulated::multiply(product);
   for (int r = 0; r < c.rows; ++r) {
     for (int n = 0; n < c_stride; ++n) {
@@ -94,6 +96,7 @@ void compare_halves(const HalfCase& c) {
         }
         if (c.residual) expected += residual[static_cast<std::size_t>((r + 1) / 2 * c.columns + n)];
         if (c.relu && expected < 0) expected = 0;
+        if (c.gate && gate[static_cast<std::size_t>(r * c_stride + n)] <= 0) expected = 0;
       }
       ASSERT_NEAR(out[static_cast<std::size_t>(r * c_stride + n)], expected, 1e-3) << "row " << r << ", column " << n;
     }
@@ -103,8 +106,9 @@ void compare_halves(const HalfCase& c) {
 TEST(TileProduct, HalvesEqualThePlainLoops) {
   for (const int rows : {1, 15, 16, 17, 31, 32, 33, 64, 75}) {
     for (const int columns : {1, 16, 20, 32}) {
-      compare_halves({rows, columns, 64, 1, false, false, true, false, false});
-      compare_halves({rows, columns, 32, 3, rows % 2 == 0, rows % 3 == 0, true, rows % 4 == 1, columns > 16});
+      compare_halves({rows, columns, 64, 1, false, false, true, false, false, columns > 16});
+      compare_halves({rows, columns, 32, 3, rows % 2 == 0, rows % 3 == 0, true, rows % 4 == 1, columns > 16,
+                      rows % 2 == 1});
     }
   }
 }

@@ -18,7 +18,7 @@ namespace {
 // Root mean square errors, of the values' own: rounding to bfloat16 takes 1.1e-3 of a number, in Winograd's domain some
 // five times that; to float16 an eighth.
 constexpr double kDirectBound = 4e-3;
-constexpr double kWinogradBound = 1.2e-2;
+constexpr double kWinogradBound = 1.6e-2;
 
 double relative_error(const at::Tensor& got, const at::Tensor& expected) {
   return ((got - expected).norm() / expected.norm()).item<double>();
@@ -84,8 +84,10 @@ TEST_P(HalfConvolution, StaysNearFloat32ForwardAndBackward) {
   EXPECT_LT(relative_error(got.weight, expected.weight), bound);
   EXPECT_LT(relative_error(got.bias, expected.bias), 1e-5);
   EXPECT_TRUE(got.output.is_contiguous(at::MemoryFormat::ChannelsLast));
-  const bool in_halves = convolution_suits(GetParam(), input_, ProductNumbers::halves) &&
-                         half_arithmetic() != HalfArithmetic::float32 && !(GetParam().in_channels == 3);
+  const bool in_halves = half_arithmetic() == HalfArithmetic::bfloat16
+                             ? GetParam().in_channels != 3
+                             : half_arithmetic() == HalfArithmetic::float16 && GetParam().in_channels != 3 &&
+                                   GetParam().out_channels % 32 == 0;
   if (in_halves) {
     EXPECT_GT(relative_error(got.output, expected.output), 1e-5) << "nothing was rounded";
   }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "fastermask/base/random.h"
+#include "fastermask/training/gradient_sum.h"
 
 namespace fastermask {
 namespace {
@@ -69,6 +70,22 @@ TEST(PoolRegions, RoiAlignsGradientEqualsDifferences) {
 }
 
 TEST(PoolRegions, RoiPoolsGradientEqualsDifferences) { expect_gradient_of_differences({2, 0, true, true}, 1e-4, 2e-3); }
+
+// Levels that other layers read, too, of which one came out of a relu: their gradients are summed in place.
+TEST(PoolRegions, SharesItsLevelsGradients) {
+  const PoolerSpec pooler = {3, 2, true, false};
+  const auto gradients = [&](bool summed) {
+    const std::vector<at::Tensor> leaves = features();
+    std::vector<at::Tensor> levels = {at::relu(leaves[0]), leaves[1] * 2};
+    if (summed) levels = {sum_gradients(levels[0], true), sum_gradients(levels[1], false)};
+    at::Tensor loss = (levels[0] * levels[0]).sum() + levels[1].sum();
+    for (int i = 0; i < 2; ++i) loss = loss + pool_regions(levels, kLevels, kRois, pooler).square().sum();
+    loss.backward();
+    return std::vector<at::Tensor>{leaves[0].grad(), leaves[1].grad()};
+  };
+  const std::vector<at::Tensor> got = gradients(true), expected = gradients(false);
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_LT((got[i] - expected[i]).abs().max().item<float>(), 1e-5);
+}
 
 TEST(PoolRegions, FeaturesInAnyMemoryOrderGiveTheSame) {
   std::vector<at::Tensor> planes;
