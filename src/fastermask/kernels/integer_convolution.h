@@ -51,8 +51,9 @@ struct IntegerConvolutionCall {
   const float* residual = nullptr;  // as in ConvolutionCall
   int residual_scale = 1;           // 1 or 2
   bool relu = false;
-  float* output = nullptr;  // [N, P, Q, K]; the residual's memory is allowed where residual_scale is 1; null: not wanted
-  IntegerMap quantised;     // the output in 7 bits; its border must be filled already; without data: not wanted
+  float* output =
+      nullptr;           // [N, P, Q, K]; the residual's memory is allowed where residual_scale is 1; null: not wanted
+  IntegerMap quantised;  // the output in 7 bits; its border must be filled already; without data: not wanted
 };
 
 class IntegerConvolution {
@@ -86,9 +87,9 @@ class IntegerConvolution {
 
   ConvolutionGeometry geometry_;
   IntegerOps ops_;
-  int phases_ = 1;             // of a transposed convolution: stride * stride
-  int parts_ = 1;              // pieces that lie together in the input, of one output's window
-  int depth_ = 0;              // of a part, without what is rounded up
+  int phases_ = 1;               // of a transposed convolution: stride * stride
+  int parts_ = 1;                // pieces that lie together in the input, of one output's window
+  int depth_ = 0;                // of a part, without what is rounded up
   std::size_t panel_bytes_ = 0;  // of one panel, of one phase
   IntegerWeights weights_;
 };
