@@ -202,10 +202,10 @@ void IntegerConvolution::Run::finish(const LineSegment& segment, int phase, int 
   const std::int64_t out_y = segment.y * step + phase / step;
   const std::int64_t out_x = segment.x * step + phase % step;
   const std::int64_t out_height = static_cast<std::int64_t>(height) * step, out_width = width * step;
-  if (call.output != nullptr) {
-    finish.c = call.output + ((segment.image * out_height + out_y) * out_width + out_x) * g.out_channels + channel;
-    finish.c_stride = pixel;
-  }
+  const std::int64_t place = ((segment.image * out_height + out_y) * out_width + out_x) * g.out_channels + channel;
+  finish.c_stride = pixel;
+  if (call.output != nullptr) finish.c = call.output + place;
+  if (call.half_output != nullptr) finish.half_c = call.half_output + place;
   if (call.quantised.data != nullptr) {
     const int border = call.quantised.border;
     finish.q =
@@ -215,10 +215,12 @@ void IntegerConvolution::Run::finish(const LineSegment& segment, int phase, int 
     finish.q_stride = pixel;
     finish.range = call.quantised.range;
   }
-  if (call.residual != nullptr) {
+  if (call.residual != nullptr || call.half_residual != nullptr) {
     const int scale = call.residual_scale;
     const std::int64_t line = segment.image * (out_height / scale) + out_y / scale;
-    finish.residual = call.residual + (line * (out_width / scale) + out_x / scale) * g.out_channels + channel;
+    const std::int64_t first = (line * (out_width / scale) + out_x / scale) * g.out_channels + channel;
+    if (call.residual != nullptr) finish.residual = call.residual + first;
+    if (call.half_residual != nullptr) finish.half_residual = call.half_residual + first;
     finish.residual_stride = pixel;
     finish.residual_shift = scale - 1;
     finish.residual_phase = static_cast<int>(out_x % scale);

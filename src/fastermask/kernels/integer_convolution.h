@@ -48,11 +48,13 @@ struct IntegerConvolutionCall {
   int width = 1;
   const std::vector<float>* scale = nullptr;  // scales_for() of the input's range
   const std::vector<float>* bias = nullptr;
-  const float* residual = nullptr;  // as in ConvolutionCall
-  int residual_scale = 1;           // 1 or 2
+  const float* residual = nullptr;      // as in ConvolutionCall
+  const Bf16* half_residual = nullptr;  // the same as bfloat16 numbers, instead
+  int residual_scale = 1;               // 1 or 2
   bool relu = false;
-  float* output =
-      nullptr;           // [N, P, Q, K]; the residual's memory is allowed where residual_scale is 1; null: not wanted
+  // [N, P, Q, K], where wanted; the residual's memory is allowed where residual_scale is 1 and both have the same bits.
+  float* output = nullptr;
+  Bf16* half_output = nullptr;  // the same rounded to bfloat16, instead: half the bytes to write and to read again
   IntegerMap quantised;  // the output in 7 bits; its border must be filled already; without data: not wanted
 };
 
@@ -87,9 +89,9 @@ class IntegerConvolution {
 
   ConvolutionGeometry geometry_;
   IntegerOps ops_;
-  int phases_ = 1;               // of a transposed convolution: stride * stride
-  int parts_ = 1;                // pieces that lie together in the input, of one output's window
-  int depth_ = 0;                // of a part, without what is rounded up
+  int phases_ = 1;             // of a transposed convolution: stride * stride
+  int parts_ = 1;              // pieces that lie together in the input, of one output's window
+  int depth_ = 0;              // of a part, without what is rounded up
   std::size_t panel_bytes_ = 0;  // of one panel, of one phase
   IntegerWeights weights_;
 };

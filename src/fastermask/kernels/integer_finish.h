@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fastermask/kernels/bf16.h"
 #include "fastermask/kernels/integer_product.h"
 
 namespace fastermask {
@@ -20,11 +21,13 @@ struct IntegerFinish {
   const float* scale = nullptr;     // [N rounded up to whole panels]
   const float* bias = nullptr;      // likewise
   const float* residual = nullptr;  // added: row r takes residual + ((r + residual_phase) >> residual_shift) * stride
+  const Bf16* half_residual = nullptr;  // the same in half the bytes, instead
   std::ptrdiff_t residual_stride = 0;
   int residual_shift = 0;  // 1: each residual row serves two rows (an upsampling by 2)
   int residual_phase = 0;
   bool relu = false;
-  float* c = nullptr;  // value as float32, row r at c + r * c_stride; null: not wanted
+  float* c = nullptr;      // value as float32, row r at c + r * c_stride; null: not wanted
+  Bf16* half_c = nullptr;  // instead: rounded to bfloat16, ties away from 0
   std::ptrdiff_t c_stride = 0;
   std::uint8_t* q = nullptr;  // value in `range`, row r at q + r * q_stride; null: not wanted
   std::ptrdiff_t q_stride = 0;
@@ -39,8 +42,9 @@ struct IntegerFinish {
            (static_cast<std::ptrdiff_t>(group) * rows + static_cast<std::ptrdiff_t>(row) * width + panel - group) *
                kIntegerPanelWidth;
   }
-  const float* residual_row(int row) const {
-    return residual == nullptr ? nullptr : residual + ((row + residual_phase) >> residual_shift) * residual_stride;
+  template <class Element>
+  const Element* row_of(const Element* residuals, int row) const {
+    return residuals == nullptr ? nullptr : residuals + ((row + residual_phase) >> residual_shift) * residual_stride;
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #if defined(FASTERMASK_ISA_avx2) || defined(FASTERMASK_ISA_avx512)
 #include <immintrin.h>
@@ -18,7 +19,22 @@ std::uint8_t quantised(float value, float inverse, const ActivationRange& range)
   return static_cast<std::uint8_t>(std::min(q, static_cast<float>(kIntegerActivationMax)));
 }
 
-#if defined(FASTERMASK_FINISH_AVX2)
+#if !defined(FASTERMASK_FINISH_AVX2)
+
+float widened(Bf16 half) {
+  const std::uint32_t bits = std::uint32_t{half.bits} << 16;
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+Bf16 narrowed(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  return {static_cast<std::uint16_t>((bits + 0x8000u) >> 16)};
+}
+
+#else
 
 // 16 values in 7 bits.
 inline __m128i quantised(__m256 low, __m256 high, __m256 inverse, __m256 zero) {
@@ -45,8 +61,28 @@ inline __m512i rounded(__m512 value, __m512 inverse, __m512 zero) {
   return _mm512_cvtps_epi32(_mm512_min_ps(most, _mm512_fmadd_ps(value, inverse, zero)));
 }
 
+inline __m512 widened(__m256i halves) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+// What the upper halves round to the nearest.
+inline __m512i in_upper_half(__m512 value) {
+  return _mm512_add_epi32(_mm512_castps_si512(value), _mm512_set1_epi32(0x8000));
+}
+
+// Two panels' values as bfloat16 numbers.
+inline void store_halves(Bf16* out, __m512 a, __m512 b) {
+  alignas(64) static constexpr std::uint16_t kUpperHalves[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,
+                                                                 23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43,
+                                                                 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+  _mm512_storeu_si512(out,
+                      _mm512_permutex2var_epi16(in_upper_half(a), _mm512_load_si512(kUpperHalves), in_upper_half(b)));
+}
+
 void finish_row(const IntegerFinish& finish, int row, __m512 inverse, __m512 zero) {
-  const float* const residual = finish.residual_row(row);
+  const float* const residual = finish.row_of(finish.residual, row);
+  const Bf16* const half_residual = finish.row_of(finish.half_residual, row);
+  Bf16* const half_c = finish.half_c == nullptr ? nullptr : finish.half_c + row * finish.c_stride;
   float* const c = finish.c == nullptr ? nullptr : finish.c + row * finish.c_stride;
   std::uint8_t* const q = finish.q == nullptr ? nullptr : finish.q + row * finish.q_stride;
   const float *const scale = finish.scale, *const bias = finish.bias;
@@ -56,6 +92,8 @@ void finish_row(const IntegerFinish& finish, int row, __m512 inverse, __m512 zer
     __m512 value = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums)), _mm512_loadu_ps(scale + first),
                                    _mm512_loadu_ps(bias + first));
     if (residual != nullptr) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(there, residual + first));
+    if (half_residual != nullptr)
+      value = _mm512_add_ps(value, widened(_mm256_maskz_loadu_epi16(there, half_residual + first)));
     if (relu) value = _mm512_max_ps(value, _mm512_setzero_ps());
     if (c != nullptr) _mm512_mask_storeu_ps(c + first, there, value);
     return value;
@@ -72,6 +110,10 @@ void finish_row(const IntegerFinish& finish, int row, __m512 inverse, __m512 zer
     const __m512 v1 = value_of(sums + second, first + kIntegerPanelWidth, kAll);
     const __m512 v2 = value_of(sums + third, first + 2 * kIntegerPanelWidth, kAll);
     const __m512 v3 = value_of(sums + fourth, first + 3 * kIntegerPanelWidth, kAll);
+    if (half_c != nullptr) {
+      store_halves(half_c + first, v0, v1);
+      store_halves(half_c + first + 2 * kIntegerPanelWidth, v2, v3);
+    }
     if (q == nullptr) continue;
     const __m512i low = _mm512_packs_epi32(rounded(v0, inverse, zero), rounded(v1, inverse, zero));
     const __m512i high = _mm512_packs_epi32(rounded(v2, inverse, zero), rounded(v3, inverse, zero));
@@ -81,6 +123,10 @@ void finish_row(const IntegerFinish& finish, int row, __m512 inverse, __m512 zer
     const int left = columns - first;
     const auto there = static_cast<__mmask16>(left >= kIntegerPanelWidth ? 0xffffu : (1u << left) - 1u);
     const __m512 value = value_of(finish.panel_sums(row, first / kIntegerPanelWidth), first, there);
+    if (half_c != nullptr) {
+      const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srli_epi32(in_upper_half(value), 16));
+      _mm256_mask_storeu_epi16(half_c + first, there, halves);
+    }
     if (q == nullptr) continue;
     const __m512i whole = _mm512_max_epi32(rounded(value, inverse, zero), _mm512_setzero_si512());
     _mm_mask_storeu_epi8(q + first, there, _mm512_cvtepi32_epi8(whole));
@@ -88,6 +134,18 @@ void finish_row(const IntegerFinish& finish, int row, __m512 inverse, __m512 zer
 }
 
 #elif defined(FASTERMASK_FINISH_AVX2)
+
+inline __m256 widened(__m128i halves) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+
+// 16 values as bfloat16 numbers.
+inline __m256i narrowed(__m256 low, __m256 high) {
+  const auto words_of = [](__m256 values) {
+    return _mm256_srli_epi32(_mm256_add_epi32(_mm256_castps_si256(values), _mm256_set1_epi32(0x8000)), 16);
+  };
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(words_of(low), words_of(high)), 0xD8);
+}
 
 // One row's columns of a panel, from `first` on. kWhole: a panel's.
 template <bool kWhole>
@@ -99,7 +157,7 @@ inline void finish_panel(const IntegerFinish& finish, int row, int first, __m256
   __m256 high = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_loadu_si256(sums + 1)),
                                 _mm256_loadu_ps(finish.scale + first + 8), _mm256_loadu_ps(finish.bias + first + 8));
   float edge[kIntegerPanelWidth] = {};
-  if (const float* residual = finish.residual_row(row)) {
+  if (const float* residual = finish.row_of(finish.residual, row)) {
     residual += first;
     if (!kWhole) {
       std::copy(residual, residual + columns, edge);
@@ -107,6 +165,17 @@ inline void finish_panel(const IntegerFinish& finish, int row, int first, __m256
     }
     low = _mm256_add_ps(low, _mm256_loadu_ps(residual));
     high = _mm256_add_ps(high, _mm256_loadu_ps(residual + 8));
+  }
+  Bf16 half_edge[kIntegerPanelWidth] = {};
+  if (const Bf16* residual = finish.row_of(finish.half_residual, row)) {
+    residual += first;
+    if (!kWhole) {
+      std::copy(residual, residual + columns, half_edge);
+      residual = half_edge;
+    }
+    const auto* const halves = reinterpret_cast<const __m128i*>(residual);
+    low = _mm256_add_ps(low, widened(_mm_loadu_si128(halves)));
+    high = _mm256_add_ps(high, widened(_mm_loadu_si128(halves + 1)));
   }
   if (finish.relu) {
     low = _mm256_max_ps(low, _mm256_setzero_ps());
@@ -117,6 +186,11 @@ inline void finish_panel(const IntegerFinish& finish, int row, int first, __m256
     _mm256_storeu_ps(kWhole ? c : edge, low);
     _mm256_storeu_ps((kWhole ? c : edge) + 8, high);
     if (!kWhole) std::copy(edge, edge + columns, c);
+  }
+  if (finish.half_c != nullptr) {
+    Bf16* const c = finish.half_c + row * finish.c_stride + first;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(kWhole ? c : half_edge), narrowed(low, high));
+    if (!kWhole) std::copy(half_edge, half_edge + columns, c);
   }
   if (finish.q == nullptr) return;
   std::uint8_t* const q = finish.q + row * finish.q_stride + first;
@@ -135,13 +209,16 @@ void finish_row(const IntegerFinish& finish, int row, __m256 inverse, __m256 zer
 #else
 
 void finish_row(const IntegerFinish& finish, int row, float inverse, float) {
-  const float* const residual = finish.residual_row(row);
+  const float* const residual = finish.row_of(finish.residual, row);
+  const Bf16* const half_residual = finish.row_of(finish.half_residual, row);
   for (int n = 0; n < finish.columns; ++n) {
     const std::int32_t sum = finish.panel_sums(row, n / kIntegerPanelWidth)[n % kIntegerPanelWidth];
     float value = static_cast<float>(sum) * finish.scale[n] + finish.bias[n];
     if (residual != nullptr) value += residual[n];
+    if (half_residual != nullptr) value += widened(half_residual[n]);
     if (finish.relu) value = std::max(value, 0.0f);
     if (finish.c != nullptr) finish.c[row * finish.c_stride + n] = value;
+    if (finish.half_c != nullptr) finish.half_c[row * finish.c_stride + n] = narrowed(value);
     if (finish.q != nullptr) finish.q[row * finish.q_stride + n] = quantised(value, inverse, finish.range);
   }
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -100,6 +101,71 @@ class Finish {
   std::vector<float> scale_, bias_, residual_;
 };
 
+float upper_half(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  bits = (bits + 0x8000u) & 0xffff0000u;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+std::vector<float> floats_of(const std::vector<Bf16>& halves) {
+  std::vector<float> values(halves.size());
+  widen_bf16(halves.data(), values.data(), static_cast<std::int64_t>(halves.size()));
+  return values;
+}
+
+// Values and residuals of 16 bits against those of 32.
+void compare_halves(int columns, int shift) {
+  constexpr int kRows = 5;
+  Random random(7, RandomPurpose::test);
+  const auto width =
+      static_cast<std::size_t>((columns + kIntegerPanelWidth - 1) / kIntegerPanelWidth * kIntegerPanelWidth);
+  std::vector<std::int32_t> sums(kRows * width);
+  for (std::int32_t& sum : sums) sum = random.uniform_int(40000) - 20000;
+  const std::vector<float> scale(width, 1e-4f), bias(width, 0.25f);
+  const auto size = static_cast<std::size_t>(kRows * columns);
+  std::vector<float> residual(size);
+  for (float& value : residual) value = upper_half(static_cast<float>(random.uniform(-2, 2)));
+  std::vector<Bf16> half_residual(size);
+  narrow_to_bf16(residual.data(), half_residual.data(), static_cast<std::int64_t>(size));
+  for (const Isa isa : finishing_isas()) {
+    std::vector<float> values(size);
+    std::vector<Bf16> halves(size + 1, Bf16{0x4242});
+    std::vector<std::uint8_t> bytes(size), bytes_of_halves(size);
+    IntegerFinish finish;
+    finish.sums = sums.data();
+    finish.panels_at_once = 2;
+    finish.rows = kRows;
+    finish.columns = columns;
+    finish.scale = scale.data();
+    finish.bias = bias.data();
+    finish.residual_stride = finish.c_stride = finish.q_stride = columns;
+    finish.residual_shift = shift;
+    finish.range = {0.05f, 30};
+    finish.residual = residual.data();
+    finish.c = values.data();
+    finish.q = bytes.data();
+    integer_ops(isa).finish(finish);
+    finish.residual = nullptr;
+    finish.half_residual = half_residual.data();
+    finish.c = nullptr;
+    finish.half_c = halves.data();
+    finish.q = bytes_of_halves.data();
+    integer_ops(isa).finish(finish);
+    EXPECT_EQ(bytes_of_halves, bytes);
+    EXPECT_EQ(halves.back().bits, 0x4242) << "written behind the last row";
+    halves.pop_back();
+    for (float& value : values) value = upper_half(value);
+    EXPECT_EQ(floats_of(halves), values) << columns << " columns, isa " << static_cast<int>(isa);
+    if (shift > 0) continue;
+    std::vector<Bf16> in_place = half_residual;
+    finish.half_residual = finish.half_c = in_place.data();
+    integer_ops(isa).finish(finish);
+    EXPECT_EQ(floats_of(in_place), values);
+  }
+}
+
 void compare_finish(const FinishCase& test) {
   const Finish finish(test);
   std::vector<Finished> of_isas;
@@ -141,6 +207,12 @@ TEST(IntegerFinish, EqualsThePlainLoop) {
       compare_finish({3, columns, panels_at_once, 0, true, true});
       compare_finish({4, columns, panels_at_once, 1, true, false});
     }
+  }
+}
+
+TEST(IntegerFinish, OfHalfTheBitsIsTheFloatsRounded) {
+  for (const int columns : {1, 20, 64, 90, 128}) {
+    for (const int shift : {0, 1}) compare_halves(columns, shift);
   }
 }
 
