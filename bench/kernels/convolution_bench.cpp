@@ -81,8 +81,8 @@ void bench_floats(benchmark::State& state, const Shape& shape, ConvolutionMethod
   count_operations(state, arrays);
 }
 
-// `floats`: the result is wanted in float32, too, as by a layer that adds it to another.
-void bench_integers(benchmark::State& state, const Shape& shape, bool floats) {
+// `halves`: the result is wanted in 16 bits, too, as by a layer that adds it to another.
+void bench_integers(benchmark::State& state, const Shape& shape, bool halves) {
   const ConvolutionGeometry& g = shape.geometry;
   Arrays arrays(shape);
   const IntegerConvolution packed(g, arrays.weight.data(), arrays.bias.data(), {});
@@ -101,7 +101,7 @@ void bench_integers(benchmark::State& state, const Shape& shape, bool floats) {
   call.scale = &scale;
   call.bias = &bias;
   call.relu = true;
-  if (floats) call.output = arrays.output.data();
+  if (halves) call.half_output = reinterpret_cast<Bf16*>(arrays.output.data());
   call.quantised = {reinterpret_cast<std::uint8_t*>(out.data()), border, range};
   quantise_map(arrays.input.data(), shape.batch, shape.height, shape.width, g.in_channels, call.input);
   fill_border(shape.batch, height, width, g.out_channels, call.quantised);

@@ -6,6 +6,7 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/convolution_blocks.h"
+#include "fastermask/kernels/integer_finish.h"
 
 namespace fastermask {
 namespace {
@@ -14,6 +15,11 @@ static_assert(kIntegerPanelWidth == kPanelWidth);
 
 // Deeper sums are cut, so that a panel of weights and some rows stay in the second-level cache.
 constexpr int kMaxIntegerDepth = 4096;
+
+// Rows a block of 1x1 kernels; and sums that lie together until they become results, in whole steps of panels whose
+// bytes fill a line of the cache.
+constexpr int kShallowRows = 96, kShallowSums = 65536, kDeepSums = 16384;
+constexpr int kPanelsAStep = 4;
 
 int rounded_depth(int depth) { return (depth + kIntegerDepthStep - 1) / kIntegerDepthStep * kIntegerDepthStep; }
 
@@ -120,17 +126,18 @@ struct IntegerConvolution::Run {
   int height;  // of the output before phases interleave it; 1 where all pixels are taken as one line
   std::int64_t width;
   std::int64_t input_width;  // with borders
+  int panels_a_finish;       // whose sums lie together until they become results
 
-  void segment(const LineSegment& segment, int phase, int panel, std::int32_t* sums) const;
   int panels_at_once() const { return convolution.ops_.panels_at_once; }
+  void multiply(const LineSegment& segment, int phase, int panel, std::int32_t* sums) const;
+  void finish(const LineSegment& segment, int phase, int panel, int panels, const std::int32_t* sums) const;
   void block(Span<const LineSegment> segments) const;
 };
 
-// Some panels of the output of one segment, from `panel` on.
-void IntegerConvolution::Run::segment(const LineSegment& segment, int phase, int panel, std::int32_t* sums) const {
+// The sums of some panels of one segment, from `panel` on.
+void IntegerConvolution::Run::multiply(const LineSegment& segment, int phase, int panel, std::int32_t* sums) const {
   const auto& g = convolution.geometry_;
   const int stride = g.transposed ? 1 : g.stride;
-  const int step = g.transposed ? g.stride : 1;
   const int padding = g.transposed ? 0 : g.padding;
   const std::int64_t input_height = call.height + 2 * call.input.border;  // taken as one line, all is of image 0
   const std::int64_t top = segment.y * stride - padding + call.input.border;
@@ -144,34 +151,7 @@ void IntegerConvolution::Run::segment(const LineSegment& segment, int phase, int
                       static_cast<std::ptrdiff_t>(convolution.panel_bytes_);
   product.panel_stride = static_cast<std::ptrdiff_t>(convolution.panel_bytes_);
   product.columns = std::min(panels_at_once() * kIntegerPanelWidth, g.out_channels - panel * kIntegerPanelWidth);
-  const int channel = panel * kIntegerPanelWidth;
-  const int scales = (phase * panels_of(g.out_channels) + panel) * kIntegerPanelWidth;
-  product.scale = call.scale->data() + scales;
-  product.bias = call.bias->data() + scales;
-  product.relu = call.relu;
-  const std::int64_t out_y = segment.y * step + phase / step;
-  const std::int64_t out_x = segment.x * step + phase % step;
-  const std::int64_t out_height = static_cast<std::int64_t>(height) * step, out_width = width * step;
-  if (call.output != nullptr) {
-    product.c = call.output + ((segment.image * out_height + out_y) * out_width + out_x) * g.out_channels + channel;
-    product.c_stride = static_cast<std::ptrdiff_t>(step) * g.out_channels;
-  }
-  if (call.quantised.data != nullptr) {
-    const int border = call.quantised.border;
-    product.q = call.quantised.data + channel +
-                ((segment.image * (out_height + 2 * border) + out_y + border) * (out_width + 2 * border) + out_x +
-                 border) * g.out_channels;
-    product.q_stride = static_cast<std::ptrdiff_t>(step) * g.out_channels;
-    product.range = call.quantised.range;
-  }
-  if (call.residual != nullptr) {
-    const int scale = call.residual_scale;
-    const std::int64_t line = segment.image * (out_height / scale) + out_y / scale;
-    product.residual = call.residual + (line * (out_width / scale) + out_x / scale) * g.out_channels + channel;
-    product.residual_stride = static_cast<std::ptrdiff_t>(step) * g.out_channels;
-    product.residual_shift = scale - 1;
-    product.residual_phase = static_cast<int>(out_x % scale);
-  }
+  product.sums = sums;
   const int depth = rounded_depth(convolution.depth_);
   const std::ptrdiff_t pixel = static_cast<std::ptrdiff_t>(g.dilation) * g.in_channels;
   const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(g.dilation) * input_width * g.in_channels;
@@ -183,7 +163,6 @@ void IntegerConvolution::Run::segment(const LineSegment& segment, int phase, int
       product.parts = g.kernel;
       product.part_stride = pixel;
       product.sums_before = ky == 0 ? nullptr : sums;
-      product.sums = ky + 1 == g.kernel ? nullptr : sums;
       convolution.ops_.multiply_panel(product);
       product.panel += static_cast<std::ptrdiff_t>(g.kernel) * depth * kIntegerPanelWidth;
     }
@@ -198,21 +177,78 @@ void IntegerConvolution::Run::segment(const LineSegment& segment, int phase, int
   for (int first = 0; first < depth; first += kMaxIntegerDepth) {
     product.depth = std::min(kMaxIntegerDepth, depth - first);
     product.sums_before = first == 0 ? nullptr : sums;
-    product.sums = first + product.depth == depth ? nullptr : sums;
     convolution.ops_.multiply_panel(product);
     product.a += product.depth;
     product.panel += static_cast<std::ptrdiff_t>(product.depth) * kIntegerPanelWidth;
   }
 }
 
+// The results of `panels` panels of one segment, from `panel` on.
+void IntegerConvolution::Run::finish(const LineSegment& segment, int phase, int panel, int panels,
+                                     const std::int32_t* sums) const {
+  const auto& g = convolution.geometry_;
+  const int step = g.transposed ? g.stride : 1;
+  const int channel = panel * kIntegerPanelWidth;
+  const int scales = (phase * panels_of(g.out_channels) + panel) * kIntegerPanelWidth;
+  IntegerFinish finish;
+  finish.sums = sums;
+  finish.panels_at_once = panels_at_once();
+  finish.rows = static_cast<int>(segment.count);
+  finish.columns = std::min(panels * kIntegerPanelWidth, g.out_channels - channel);
+  finish.scale = call.scale->data() + scales;
+  finish.bias = call.bias->data() + scales;
+  finish.relu = call.relu;
+  const std::ptrdiff_t pixel = static_cast<std::ptrdiff_t>(step) * g.out_channels;
+  const std::int64_t out_y = segment.y * step + phase / step;
+  const std::int64_t out_x = segment.x * step + phase % step;
+  const std::int64_t out_height = static_cast<std::int64_t>(height) * step, out_width = width * step;
+  const std::int64_t place = ((segment.image * out_height + out_y) * out_width + out_x) * g.out_channels + channel;
+  finish.c_stride = pixel;
+  if (call.output != nullptr) finish.c = call.output + place;
+  if (call.half_output != nullptr) finish.half_c = call.half_output + place;
+  if (call.quantised.data != nullptr) {
+    const int border = call.quantised.border;
+    finish.q =
+        call.quantised.data + channel +
+        ((segment.image * (out_height + 2 * border) + out_y + border) * (out_width + 2 * border) + out_x + border) *
+            g.out_channels;
+    finish.q_stride = pixel;
+    finish.range = call.quantised.range;
+  }
+  if (call.residual != nullptr || call.half_residual != nullptr) {
+    const int scale = call.residual_scale;
+    const std::int64_t line = segment.image * (out_height / scale) + out_y / scale;
+    const std::int64_t first = (line * (out_width / scale) + out_x / scale) * g.out_channels + channel;
+    if (call.residual != nullptr) finish.residual = call.residual + first;
+    if (call.half_residual != nullptr) finish.half_residual = call.half_residual + first;
+    finish.residual_stride = pixel;
+    finish.residual_shift = scale - 1;
+    finish.residual_phase = static_cast<int>(out_x % scale);
+  }
+  convolution.ops_.finish(finish);
+}
+
 void IntegerConvolution::Run::block(Span<const LineSegment> segments) const {
-  std::int64_t longest = 0;
-  for (const LineSegment& part : segments) longest = std::max(longest, part.count);
-  const std::int64_t columns = static_cast<std::int64_t>(panels_at_once()) * kIntegerPanelWidth;
-  auto* const sums = reinterpret_cast<std::int32_t*>(thread_scratch(static_cast<std::size_t>(longest * columns)));
+  std::ptrdiff_t pixels = 0;
+  for (const LineSegment& part : segments) pixels += part.count;
+  auto* const memory = reinterpret_cast<std::int32_t*>(
+      thread_scratch(static_cast<std::size_t>(pixels * panels_a_finish * kIntegerPanelWidth)));
+  const int all = panels_of(convolution.geometry_.out_channels);
   for (int phase = 0; phase < convolution.phases_; ++phase) {
-    for (int panel = 0; panel < panels_of(convolution.geometry_.out_channels); panel += panels_at_once()) {
-      for (const LineSegment& part : segments) segment(part, phase, panel, sums);
+    for (int first = 0; first < all; first += panels_a_finish) {
+      const int panels = std::min(panels_a_finish, all - first);
+      for (int panel = 0; panel < panels; panel += panels_at_once()) {
+        std::int32_t* sums = memory;
+        for (const LineSegment& part : segments) {
+          multiply(part, phase, first + panel, sums + panel * part.count * kIntegerPanelWidth);
+          sums += part.count * panels * kIntegerPanelWidth;
+        }
+      }
+      const std::int32_t* sums = memory;
+      for (const LineSegment& part : segments) {
+        finish(part, phase, first, panels, sums);
+        sums += part.count * panels * kIntegerPanelWidth;
+      }
     }
   }
 }
@@ -224,20 +260,27 @@ void IntegerConvolution::run(const IntegerConvolutionCall& call) const {
   FASTERMASK_CHECK(call.residual_scale == 1 || (call.residual_scale == 2 && !g.transposed),
                    "integer convolution: residual_scale {} is not 1 or 2", call.residual_scale);
   if (call.batch == 0) return;
-  Run run{*this, call, g.transposed ? call.height : g.output_size(call.height),
-          g.transposed ? call.width : g.output_size(call.width), call.width + 2 * call.input.border};
+  Run run{*this,
+          call,
+          g.transposed ? call.height : g.output_size(call.height),
+          g.transposed ? call.width : g.output_size(call.width),
+          call.width + 2 * call.input.border,
+          0};
   std::int64_t lines = static_cast<std::int64_t>(call.batch) * run.height;
   const bool one_line = g.kernel == 1 && g.stride == 1 && g.padding == 0 && !g.transposed && call.input.border == 0 &&
-                        call.residual_scale == 1 &&
-                        (call.quantised.data == nullptr || call.quantised.border == 0);
+                        call.residual_scale == 1 && (call.quantised.data == nullptr || call.quantised.border == 0);
   if (one_line) {
     run.width = run.input_width = lines * run.width;
     run.height = 1;
     lines = 1;
   }
-  // About 128 KB of input a block.
-  const int window = (parts_ > 1 ? 3 : 1) * g.in_channels;
-  const int rows = std::clamp(131072 / std::min(window, kMaxIntegerDepth) / 12 * 12, 48, 480);
+  // Of a 1x1 kernel few rows, so that their sums become results while they are in a cache; otherwise about 128 KB of
+  // input, and a quarter of that of sums.
+  const bool shallow = parts_ == 1;
+  const int rows =
+      shallow ? kShallowRows : std::clamp(131072 / std::min(3 * g.in_channels, kMaxIntegerDepth) / 12 * 12, 48, 480);
+  const int sums = (shallow ? kShallowSums : kDeepSums) / rows / kIntegerPanelWidth;
+  run.panels_a_finish = std::max(sums / kPanelsAStep * kPanelsAStep, kPanelsAStep);
   run_blocks({lines, run.height, run.width, rows, ops_.rows_at_once},
              [&](Span<const LineSegment> segments) { run.block(segments); });
 }

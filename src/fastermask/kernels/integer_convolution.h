@@ -48,11 +48,14 @@ struct IntegerConvolutionCall {
   int width = 1;
   const std::vector<float>* scale = nullptr;  // scales_for() of the input's range
   const std::vector<float>* bias = nullptr;
-  const float* residual = nullptr;  // as in ConvolutionCall
-  int residual_scale = 1;           // 1 or 2
+  const float* residual = nullptr;      // as in ConvolutionCall
+  const Bf16* half_residual = nullptr;  // the same as bfloat16 numbers, instead
+  int residual_scale = 1;               // 1 or 2
   bool relu = false;
-  float* output = nullptr;  // [N, P, Q, K]; the residual's memory is allowed where residual_scale is 1; null: not wanted
-  IntegerMap quantised;     // the output in 7 bits; its border must be filled already; without data: not wanted
+  // [N, P, Q, K], where wanted; the residual's memory is allowed where residual_scale is 1 and both have the same bits.
+  float* output = nullptr;
+  Bf16* half_output = nullptr;  // the same rounded to bfloat16, instead: half the bytes to write and to read again
+  IntegerMap quantised;  // the output in 7 bits; its border must be filled already; without data: not wanted
 };
 
 class IntegerConvolution {

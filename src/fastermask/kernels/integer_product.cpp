@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "fastermask/base/error.h"
+#include "fastermask/kernels/integer_finish.h"
 #include "fastermask/kernels/tile_product.h"
 #include "fastermask/kernels/tile_units.h"
 
@@ -24,13 +25,19 @@ void pack_integer_panel(const std::int8_t* weight, int columns, int depth, std::
 }
 
 IntegerOps integer_ops(Isa isa) {
+  IntegerOps ops{FASTERMASK_PICK_COPY(multiply_integer_panel, isa), FASTERMASK_PICK_COPY(finish_integers, isa),
+                 FASTERMASK_PICK_COPY(quantise, isa)};
 #if defined(__x86_64__)
-  if (isa == Isa::avx512 && tiles_work())
-    return {avx512::multiply_integer_panels_amx, avx512::quantise, avx512::kVnniPanelsAtOnce, kRowsOfTiles};
-  if (isa == Isa::avx512 && has_vnni())
-    return {avx512::multiply_integer_panels_vnni, avx512::quantise, avx512::kVnniPanelsAtOnce};
+  if (isa == Isa::avx512 && tiles_work()) {
+    ops.multiply_panel = avx512::multiply_integer_panels_amx;
+    ops.panels_at_once = avx512::kVnniPanelsAtOnce;
+    ops.rows_at_once = kRowsOfTiles;
+  } else if (isa == Isa::avx512 && has_vnni()) {
+    ops.multiply_panel = avx512::multiply_integer_panels_vnni;
+    ops.panels_at_once = avx512::kVnniPanelsAtOnce;
+  }
 #endif
-  return {FASTERMASK_PICK_COPY(multiply_integer_panel, isa), FASTERMASK_PICK_COPY(quantise, isa)};
+  return ops;
 }
 
 }  // namespace fastermask

@@ -1,6 +1,6 @@
 // The matrix product of int8 inference: rows of unsigned activations times a panel of signed weights, exact sums of 32
-// bits, then scale, bias, residual and relu while they are in registers, and the result as float32, as 7 bits, or both.
-// Compiled once per instruction set; the sums are the same in every copy.
+// bits. What becomes of them is in integer_finish.h. Compiled once per instruction set; the sums are the same in every
+// copy.
 //   M rows   K depth   N columns
 #pragma once
 
@@ -24,7 +24,7 @@ struct ActivationRange {
   int zero = 0;  // what 0.0 becomes, exactly
 };
 
-// value[r][n] = sum over p, k of a[r][p][k] * b[p][k][n], for r < rows, n < columns.
+// sums[r][n] = sum over p, k of a[r][p][k] * b[p][k][n], for r < rows, n < columns.
 struct IntegerProduct {
   const std::uint8_t* a = nullptr;  // row r begins at a + r * a_stride
   std::ptrdiff_t a_stride = 0;
@@ -37,20 +37,7 @@ struct IntegerProduct {
   int columns = 0;  // N, at most panels_at_once * kIntegerPanelWidth
 
   const std::int32_t* sums_before = nullptr;  // [rows, N rounded up to whole panels], where sums start; null: at 0
-  std::int32_t* sums = nullptr;               // likewise: laid down here, and nothing of what follows
-
-  const float* scale = nullptr;  // [N rounded up to whole panels] value = sum * scale + bias
-  const float* bias = nullptr;   // likewise
-  const float* residual = nullptr;  // added: row r takes residual + ((r + residual_phase) >> residual_shift) * stride
-  std::ptrdiff_t residual_stride = 0;
-  int residual_shift = 0;  // 1: each residual row serves two rows (an upsampling by 2)
-  int residual_phase = 0;
-  bool relu = false;
-  float* c = nullptr;  // value as float32, row r at c + r * c_stride; null: not wanted
-  std::ptrdiff_t c_stride = 0;
-  std::uint8_t* q = nullptr;  // value in `range`, row r at q + r * q_stride; null: not wanted
-  std::ptrdiff_t q_stride = 0;
-  ActivationRange range;
+  std::int32_t* sums = nullptr;               // likewise: where they are laid down; may be `sums_before`
 };
 
 // Bytes of a panel of `depth` rows of weights.
@@ -63,23 +50,22 @@ constexpr std::size_t integer_panel_bytes(int depth) {
 // weight outside -kIntegerWeightMax..kIntegerWeightMax.
 void pack_integer_panel(const std::int8_t* weight, int columns, int depth, std::int8_t* panel);
 
-FASTERMASK_DECLARE_COPIES(
-    void multiply_integer_panel(const IntegerProduct& product);
+FASTERMASK_DECLARE_COPIES(void multiply_integer_panel(const IntegerProduct& product);)
 
-    // out[i] = values[i] in `range`; NaN becomes 0.
-    void quantise(const float* values, std::ptrdiff_t count, const ActivationRange& range, std::uint8_t* out);)
-
-// Products of processors that multiply bytes by fours (AVX512-VNNI), and by tiles (AMX); in integer_product_avx512vnni.cpp
-// and tile_product_amx.cpp.
+// Products of processors that multiply bytes by fours (AVX512-VNNI), and by tiles (AMX); in
+// integer_product_avx512vnni.cpp and tile_product_amx.cpp.
 namespace avx512 {
 constexpr int kVnniPanelsAtOnce = 2;
 void multiply_integer_panels_vnni(const IntegerProduct& product);
 void multiply_integer_panels_amx(const IntegerProduct& product);
 }  // namespace avx512
 
+struct IntegerFinish;  // integer_finish.h
+
 struct IntegerOps {
-  decltype(&generic::multiply_integer_panel) multiply_panel;
-  decltype(&generic::quantise) quantise;
+  void (*multiply_panel)(const IntegerProduct& product);
+  void (*finish)(const IntegerFinish& finish);
+  void (*quantise)(const float* values, std::ptrdiff_t count, const ActivationRange& range, std::uint8_t* out);
   int panels_at_once = 1;  // that one product should cover, to fill the registers
   int rows_at_once = 12;   // whose multiples it computes without a rest
 };

@@ -13,50 +13,10 @@ namespace {
 constexpr int kRows = 12;  // rows * panels sums, the panels' weights and a broadcast fill the 32 registers
 static_assert(kVnniPanelsAtOnce == 2);
 
-// What follows the sums of one row's panel `v`.
-inline void finish(const IntegerProduct& product, int row, int v, __m512i sum) {
-  const int first = v * kIntegerPanelWidth;
-  const int columns = product.columns - first;
-  const auto there = static_cast<__mmask16>(columns >= kIntegerPanelWidth ? 0xffffu : (1u << columns) - 1u);
-  __m512 value = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(product.scale + first),
-                                 _mm512_loadu_ps(product.bias + first));
-  if (product.residual != nullptr) {
-    const float* residual =
-        product.residual + ((row + product.residual_phase) >> product.residual_shift) * product.residual_stride;
-    value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(there, residual + first));
-  }
-  if (product.relu) value = _mm512_max_ps(value, _mm512_setzero_ps());
-  if (product.c != nullptr) _mm512_mask_storeu_ps(product.c + row * product.c_stride + first, there, value);
-  if (product.q == nullptr) return;
-  const __m512 q = _mm512_fmadd_ps(value, _mm512_set1_ps(1 / product.range.scale),
-                                   _mm512_set1_ps(static_cast<float>(product.range.zero)));
-  const __m512 kept = _mm512_min_ps(_mm512_max_ps(q, _mm512_setzero_ps()),  // NaN: 0
-                                    _mm512_set1_ps(static_cast<float>(kIntegerActivationMax)));
-  _mm512_mask_cvtepi32_storeu_epi8(product.q + row * product.q_stride + first, there, _mm512_cvtps_epi32(kept));
-}
-
-// Asks for what finish() reads and writes, far enough ahead to be there by then: shallow layers wait for it otherwise.
-template <int kR>
-inline void prefetch_rows(const IntegerProduct& product, int first_row) {
-  for (int r = first_row; r < first_row + kR; ++r) {
-    if (product.residual != nullptr) {
-      const float* const residual =
-          product.residual + ((r + product.residual_phase) >> product.residual_shift) * product.residual_stride;
-      __builtin_prefetch(residual);
-      if (product.columns > kIntegerPanelWidth) __builtin_prefetch(residual + kIntegerPanelWidth);
-    }
-    if (product.c != nullptr) {
-      __builtin_prefetch(product.c + r * product.c_stride, 1);
-      if (product.columns > kIntegerPanelWidth) __builtin_prefetch(product.c + r * product.c_stride + kIntegerPanelWidth, 1);
-    }
-  }
-}
-
 template <int kR, int kP>
 void multiply_rows(const IntegerProduct& product, int first_row) {
   const std::uint8_t* first = product.a + first_row * product.a_stride;
   const std::int8_t* panel = product.panel;
-  if (product.sums == nullptr) prefetch_rows<kR>(product, first_row);
   __m512i sums[kR][kP];
 #pragma GCC unroll 12
   for (int r = 0; r < kR; ++r) {
@@ -64,8 +24,7 @@ void multiply_rows(const IntegerProduct& product, int first_row) {
     for (int v = 0; v < kP; ++v) {
       sums[r][v] = product.sums_before == nullptr
                        ? _mm512_setzero_si512()
-                       : _mm512_loadu_si512(product.sums_before +
-                                            ((first_row + r) * kP + v) * kIntegerPanelWidth);
+                       : _mm512_loadu_si512(product.sums_before + ((first_row + r) * kP + v) * kIntegerPanelWidth);
     }
   }
   for (int part = 0; part < product.parts; ++part, first += product.part_stride) {
@@ -86,13 +45,8 @@ void multiply_rows(const IntegerProduct& product, int first_row) {
 #pragma GCC unroll 12
   for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kP; ++v) {
-      if (product.sums == nullptr) {
-        finish(product, first_row + r, v, sums[r][v]);
-      } else {
-        _mm512_storeu_si512(product.sums + ((first_row + r) * kP + v) * kIntegerPanelWidth, sums[r][v]);
-      }
-    }
+    for (int v = 0; v < kP; ++v)
+      _mm512_storeu_si512(product.sums + ((first_row + r) * kP + v) * kIntegerPanelWidth, sums[r][v]);
   }
 }
 

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -187,41 +186,11 @@ class TileProduct {
   }
 
   // `width`: columns of sums_before and of sums.
-  template <int kColumns>
-  static void finish(const IntegerProduct& product, int row, int first, int columns, int width,
-                     const std::int32_t* sums) {
-    std::int32_t total[kPanelWidth];
-    for (int n = 0; n < kPanelWidth; ++n) total[n] = sums[n];
-    if (product.sums_before != nullptr) {
-      for (int n = 0; n < kPanelWidth; ++n) total[n] += product.sums_before[row * width + first + n];
-    }
-    if (product.sums != nullptr) {
-      for (int n = 0; n < kPanelWidth; ++n) product.sums[row * width + first + n] = total[n];
-      return;
-    }
-    const int count = kColumns > 0 ? kColumns : columns;
-    float values[kPanelWidth];
-    for (int n = 0; n < count; ++n)
-      values[n] = std::fma(static_cast<float>(total[n]), product.scale[first + n], product.bias[first + n]);
-    if (const float* residual = residual_row(product, row)) {
-      for (int n = 0; n < count; ++n) values[n] += residual[first + n];
-    }
-    if (product.relu) {
-      for (int n = 0; n < count; ++n) values[n] = values[n] > 0 ? values[n] : 0.0f;
-    }
-    if (product.c != nullptr) {
-      for (int n = 0; n < count; ++n) product.c[row * product.c_stride + first + n] = values[n];
-    }
-    if (product.q == nullptr) return;
-    const float factor = 1 / product.range.scale;
-    const auto zero = static_cast<float>(product.range.zero);
-    constexpr float kMost = kIntegerActivationMax;
-    std::uint8_t* const q = product.q + row * product.q_stride + first;
-    for (int n = 0; n < count; ++n) {
-      const float value = std::fma(values[n], factor, zero);
-      const float kept = value > 0 ? value : 0.0f;  // NaN: 0
-      q[n] = static_cast<std::uint8_t>(static_cast<std::int32_t>(std::rint(kept < kMost ? kept : kMost)));
-    }
+  template <int>
+  static void finish(const IntegerProduct& product, int row, int first, int, int width, const std::int32_t* sums) {
+    const std::ptrdiff_t place = static_cast<std::ptrdiff_t>(row) * width + first;
+    const std::int32_t* const before = product.sums_before;
+    for (int n = 0; n < kPanelWidth; ++n) product.sums[place + n] = sums[n] + (before == nullptr ? 0 : before[place + n]);
   }
 };
 

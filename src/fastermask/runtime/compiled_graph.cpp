@@ -47,6 +47,7 @@ CompiledGraph::CompiledGraph(const Graph& graph, const CompiledWeights& weights,
     steps_.push_back({step, layer, std::move(parts), {}, {}});
   }
   find_forms(ranges);
+  find_halves();
 }
 
 void CompiledGraph::find_forms(const ValueRanges& ranges) {
@@ -77,6 +78,19 @@ void CompiledGraph::find_forms(const ValueRanges& ranges) {
   }
 }
 
+void CompiledGraph::find_halves() {
+  std::vector<bool> possible(forms_.size(), false);
+  for (const Step& step : steps_) possible[at(step.fused.output)] = step.in_integers();
+  for (const Step& step : steps_) {
+    if (step.in_integers()) continue;
+    for (const int read : {step.fused.input, step.fused.second_input, step.fused.residual}) {
+      if (read >= 0) possible[at(read)] = false;
+    }
+  }
+  for (const int output : outputs_) possible[at(output)] = false;
+  for (std::size_t i = 0; i < forms_.size(); ++i) forms_[i].halves = forms_[i].floats && possible[i];
+}
+
 std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::plan_for(const TensorShape& input) const {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -104,7 +118,8 @@ std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const Tensor
   const auto begin_life = [&](int value, int s) {
     const Forms& forms = forms_[at(value)];
     const FeatureMapShape shape = map_shape(plan->shapes[at(value)]);
-    if (forms.floats && value > 0) lives[at(value)] = {shape.size(), s, s};
+    const std::int64_t floats = forms.halves ? (shape.size() + 1) / 2 : shape.size();
+    if (forms.floats && value > 0) lives[at(value)] = {floats, s, s};
     if (forms.border < 0) return;
     const std::size_t bytes =
         integer_map_bytes(shape.batch, shape.height, shape.width, shape.channels, forms.border);
@@ -134,7 +149,7 @@ std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::make_plan(const Tensor
       source = fused.residual;
     }
     if (source > 0 && source != fused.second_input && lives[at(source)].last == s && source < fused.output &&
-        lives[at(fused.output)].floats > 0)
+        lives[at(fused.output)].floats > 0 && forms_[at(source)].halves == forms_[at(fused.output)].halves)
       lives[at(fused.output)].takes_over = source;
     if (step.layer.type == LayerType::deformable_convolution) {
       const FeatureMapShape out = map_shape(plan->shapes[at(fused.layer)]);
@@ -154,7 +169,7 @@ void CompiledGraph::run(const HostTensor& input, std::vector<HostTensor>& output
   const std::shared_ptr<float> memory = arenas_->take(plan->memory.floats);
   const Values values{plan->memory, memory.get(), input.data, plan->shapes.size(), steps_.size()};
   const auto show = [&](int value) {
-    if (observer != nullptr && observer->value && values.floats(value) != nullptr)
+    if (observer != nullptr && observer->value && values.floats(value) != nullptr && !forms_[at(value)].halves)
       observer->value(graph_, value, map_shape(plan->shapes[at(value)]), values.floats(value));
   };
   show(0);
@@ -193,7 +208,11 @@ IntegerConvolutionCall CompiledGraph::integer_call(const Step& step, const Plan&
   call.width = step.layer.type == LayerType::linear ? 1 : shape.width;
   call.scale = &step.scale;
   call.bias = &step.bias;
-  if (fused.residual >= 0) call.residual = values.floats(fused.residual);
+  if (fused.residual >= 0 && forms_[at(fused.residual)].halves) {
+    call.half_residual = values.halves(fused.residual);
+  } else if (fused.residual >= 0) {
+    call.residual = values.floats(fused.residual);
+  }
   call.residual_scale = fused.residual_scale;
   call.relu = fused.relu;
   return call;
@@ -203,7 +222,11 @@ void CompiledGraph::run_integer_step(const Step& step, const Plan& plan, const V
   const FusedStep& fused = step.fused;
   IntegerConvolutionCall call = integer_call(step, plan, values);
   call.input = integer_map(fused.input, values);
-  call.output = values.floats(fused.output);
+  if (forms_[at(fused.output)].halves) {
+    call.half_output = values.halves(fused.output);
+  } else {
+    call.output = values.floats(fused.output);
+  }
   if (forms_[at(fused.output)].border >= 0) {
     call.quantised = integer_map(fused.output, values);
     const FeatureMapShape out = map_shape(plan.shapes[at(fused.output)]);

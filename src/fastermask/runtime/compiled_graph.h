@@ -48,9 +48,11 @@ class CompiledGraph {
     bool in_integers() const { return weights.integer != nullptr && weights.convolution == nullptr; }
     bool in_both() const { return weights.integer != nullptr && weights.convolution != nullptr; }
   };
-  // The forms a value is needed in: float32, 7 bits, or both.
+  // The forms a value is needed in: float32, 7 bits, or both. What only integer layers make and add is kept as bfloat16
+  // numbers instead of float32: the largest maps take as long to move as to compute.
   struct Forms {
     bool floats = false;
+    bool halves = false;  // where `floats`: as bfloat16
     int border = -1;  // of the map in 7 bits; -1: not needed
     ActivationRange range;
   };
@@ -75,6 +77,7 @@ class CompiledGraph {
     float* floats(int layer) const {
       return layer == 0 ? const_cast<float*>(input) : place(static_cast<std::size_t>(layer));
     }
+    Bf16* halves(int layer) const { return reinterpret_cast<Bf16*>(place(static_cast<std::size_t>(layer))); }
     std::uint8_t* integers(int layer) const {
       return reinterpret_cast<std::uint8_t*>(place(layers + steps + static_cast<std::size_t>(layer)));
     }
@@ -84,6 +87,7 @@ class CompiledGraph {
   std::shared_ptr<const Plan> plan_for(const TensorShape& input) const;
   std::shared_ptr<const Plan> make_plan(const TensorShape& input) const;
   void find_forms(const ValueRanges& ranges);
+  void find_halves();
   void run_step(std::size_t index, const Plan& plan, const Values& values) const;
   void run_float_step(const Step& step, const Plan& plan, const Values& values, float* scratch) const;
   // All but where the input and the output lie.
