@@ -122,8 +122,14 @@ template <bool kFinish, int kR>
   });
 }
 
+// The panels behind those of a product, which are multiplied next: brought to the second-level cache meanwhile.
+struct PanelsAhead {
+  const Fp16* next;
+  const Fp16* end;
+};
+
 template <int kR>
-void multiply_rows(const Fp16Product& product, int first_row) {
+void multiply_rows(const Fp16Product& product, int first_row, PanelsAhead& panels_ahead) {
   alignas(64) float memory[kR][kColumns];  // sums of several parts
   alignas(64) static constexpr float kZeros[kColumns] = {};
   const FloatRows<float> sums{memory[0], kColumns};
@@ -133,6 +139,7 @@ void multiply_rows(const Fp16Product& product, int first_row) {
   const bool finish = product.residual != nullptr || product.relu || product.gate != nullptr;
   const std::ptrdiff_t row_bytes = product.a_stride * static_cast<std::ptrdiff_t>(sizeof(Fp16));
   const std::ptrdiff_t panel_stride = product.panel_stride;
+  PanelsAhead ahead = panels_ahead;
   const Fp16* panel = product.panel;
   const Fp16* rows = product.a + first_row * product.a_stride;
   constexpr int kThrees = (kR + 2) / 3;
@@ -168,7 +175,13 @@ void multiply_rows(const Fp16Product& product, int first_row) {
         if (product.gate != nullptr)
           prefetch_while([&](int r) { return product.gate + (first_row + r) * product.c_stride; });
       }
-      while (k < end) step();
+      while (k < end) {
+        if (k % 8 == 0 && ahead.next < ahead.end) {
+          __builtin_prefetch(ahead.next, 0, 2);
+          ahead.next += 2 * kPanelWidth;
+        }
+        step();
+      }
       if (last && finish) {
         lay_down<true>(product, first_row, some, start, output);
       } else {
@@ -178,21 +191,24 @@ void multiply_rows(const Fp16Product& product, int first_row) {
       begin = end;
     } while (begin < product.depth);
   }
+  panels_ahead = ahead;
 }
 
 // As many rows together as there are, in a few sizes.
 template <int kR>
-int multiply_while(const Fp16Product& product, int row) {
-  for (; row + kR <= product.rows; row += kR) multiply_rows<kR>(product, row);
+int multiply_while(const Fp16Product& product, int row, PanelsAhead& ahead) {
+  for (; row + kR <= product.rows; row += kR) multiply_rows<kR>(product, row, ahead);
   return row;
 }
 
 void multiply_fp16_panels(const Fp16Product& product) {
-  int row = multiply_while<kRows>(product, 0);
-  row = multiply_while<8>(product, row);
-  row = multiply_while<4>(product, row);
-  row = multiply_while<2>(product, row);
-  multiply_while<1>(product, row);
+  const std::ptrdiff_t size = 2 * static_cast<std::ptrdiff_t>(product.parts) * product.depth * kPanelWidth;
+  PanelsAhead ahead{product.panel + 2 * product.panel_stride, product.panel + 2 * product.panel_stride + size};
+  int row = multiply_while<kRows>(product, 0, ahead);
+  row = multiply_while<8>(product, row, ahead);
+  row = multiply_while<4>(product, row, ahead);
+  row = multiply_while<2>(product, row, ahead);
+  multiply_while<1>(product, row, ahead);
 }
 
 float narrow_to_fp16(const float* in, Fp16* out, std::ptrdiff_t count) {
