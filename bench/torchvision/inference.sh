@@ -9,7 +9,6 @@ rounds="${2:-3}"
 source="$(cd "$(dirname "$0")/../.." && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-export OMP_WAIT_POLICY=PASSIVE
 cat >"$work/reference.py" <<'PYTHON'
 import os, resource, time
 import torch

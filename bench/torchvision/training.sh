@@ -1,7 +1,8 @@
 #!/bin/bash
 # A training step of Mask R-CNN R50-FPN (or Faster R-CNN) on two pictures of 640 x 800: torchvision as it comes, with
-# jemalloc, and FasterMask in float32, on LibTorch's kernels and in mixed precision, taking turns on the same cores in the same minutes. Random weights, stem and first stage frozen,
-# SGD; OBJECTS annotated objects a picture are about as many foreground regions.
+# jemalloc, and FasterMask in float32, on LibTorch's kernels and in mixed precision, taking turns on the same cores in the
+# same minutes, each waiting for its threads in its own way (OMP_WAIT_POLICY and GOMP_SPINCOUNT as they are set). Random
+# weights, stem and first stage frozen, SGD; OBJECTS annotated objects a picture are about as many foreground regions.
 # Usage: training.sh build/release/bin/fastermask [ROUNDS [OBJECTS [mask|faster]]]
 # Needs the packages python3-torch and python3-torchvision; libjemalloc2 for the second.
 set -eu
@@ -12,7 +13,6 @@ kind="${4:-mask}"
 source="$(cd "$(dirname "$0")/../.." && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-export OMP_WAIT_POLICY=PASSIVE
 case "$kind" in
   mask) config=COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml ;;
   faster) config=COCO-Detection/faster_rcnn_R_50_FPN_1x.yaml ;;

@@ -37,7 +37,8 @@ enum class ConvolutionMethod {
   winograd,  // 3x3, stride 1: a quarter of the multiplications, five times the rounding error (winograd_tile.h)
 };
 
-// Weights in bfloat16 as units for float16 read them: in the order of packed_halves(), each channel's numbers divided by a power of two of its own. Of these numbers, the smallest (below 2^-14 of that power) lose some bits.
+// Weights in bfloat16 as units for float16 read them: in the order of packed_halves(), each channel's numbers divided
+// by a power of two of its own. Of these numbers, the smallest (below 2^-14 of that power) lose some bits.
 struct Fp16Weights {
   SharedFp16 panels;   // [copy][panel][depth / 2][kPanelWidth][2]
   SharedFloats scale;  // [K], in Winograd's domain [matrix, K]
@@ -87,8 +88,8 @@ class PackedConvolution {
                                    ConvolutionMethod method, Isa isa = best_isa());
 
   // The same for training, which packs weights anew in every step: straight to the numbers that are multiplied (of
-  // which packed_halves() would be a second rounding). On machines whose arithmetic is float16 it takes a fraction of the time, and weights
-  // are rounded once, to float16.
+  // which packed_halves() would be a second rounding). On machines whose arithmetic is float16 it takes a fraction of
+  // the time, and weights are rounded once, to float16.
   static PackedConvolution in_halves(const ConvolutionGeometry& geometry, const float* weight, const float* bias,
                                      ConvolutionMethod method, Isa isa = best_isa());
 
@@ -169,7 +170,7 @@ class PackedConvolution {
   void pack_fp16(const SharedHalves& weights);
   void pack_fp16(const float* weight);
   SharedHalves unpacked_fp16(const Fp16Weights& weights) const;  // in the order of packed_halves()
-  SharedHalves rounded_halves() const;  // of weights_, in the order of packed_halves()
+  SharedHalves rounded_halves() const;                           // of weights_, in the order of packed_halves()
   template <class Element>
   void run_direct(const ConvolutionCall& call) const;
   void run_narrow(const ConvolutionCall& call) const;

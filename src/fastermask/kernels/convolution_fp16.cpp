@@ -36,7 +36,8 @@ void PackedConvolution::for_fp16_panels(const Body& body) const {
           first = phase.panel_offset;
           depth *= static_cast<std::ptrdiff_t>(phase.taps.size());
         }
-        body(Fp16Panel{first + panel * depth * kPanelWidth, depth, ((winograd ? copy * panels : 0) + panel) * kPanelWidth});
+        body(Fp16Panel{first + panel * depth * kPanelWidth, depth,
+                       ((winograd ? copy * panels : 0) + panel) * kPanelWidth});
       }
     }
   });

@@ -1,6 +1,6 @@
 // convolution_weight_gradient() from float16 numbers (fp16_gradient.h): as in convolution_gradient.cpp, some tiles at a
-// time are transformed and laid down as panels, then 36 matrix products sum over them. A panel's kFp16GradientDepth tiles share
-// a power of two in each matrix, so they are transformed to float32 first.
+// time are transformed and laid down as panels, then 36 matrix products sum over them. A panel's kFp16GradientDepth
+// tiles share a power of two in each matrix, so they are transformed to float32 first.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -174,7 +174,8 @@ class Fp16WeightGradient {
           for (int part = 0; part * kFp16GradientDepth < count; ++part) {
             product.depth = std::min(kFp16GradientDepth, count - part * kFp16GradientDepth);
             product.rows = input_.panel(matrix, in, tiles_at_once_) + part * kFp16GradientDepth * kFp16GradientRows;
-            product.columns = gradient_.panel(matrix, out, tiles_at_once_) + part * kFp16GradientDepth * kFp16GradientColumns;
+            product.columns =
+                gradient_.panel(matrix, out, tiles_at_once_) + part * kFp16GradientDepth * kFp16GradientColumns;
             product.scale = input_.scale(matrix, in, part, parts_) * gradient_.scale(matrix, out, part, parts_);
             ops_.multiply(product);
             product.accumulate = true;

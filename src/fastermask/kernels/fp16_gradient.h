@@ -2,8 +2,8 @@
 // with units for these (has_fp16_units()). Inner header of linear_gradient.h and convolution_gradient.h.
 //
 // Unlike in forward products (half_kernels.h) the sums' depth is the pixels, so that a power of two can only be taken
-// out of all numbers of a column, over some depth: of a panel, kFp16GradientDepth deep, at once. Numbers keep all their bits
-// down to 2^-18 of the largest of these; smaller ones add little to what the large ones make.
+// out of all numbers of a column, over some depth: of a panel, kFp16GradientDepth deep, at once. Numbers keep all their
+// bits down to 2^-18 of the largest of these; smaller ones add little to what the large ones make.
 #pragma once
 
 #include <cstddef>

@@ -32,7 +32,8 @@ void multiply(const Fp16GradientProduct& product) {
   const Fp16* rows = product.rows;
   const Fp16* columns = product.columns;
   for (int m = 0; m < product.depth; ++m, rows += kFp16GradientRows, columns += kFp16GradientColumns) {
-    __builtin_prefetch(rows + 16 * kFp16GradientRows);  // they come from the second-level cache
+    __builtin_prefetch(rows + 16 * kFp16GradientRows);  // both come from the second-level cache
+    __builtin_prefetch(columns + 8 * kFp16GradientColumns);
     const __m512h values = _mm512_load_ph(columns);
 #pragma GCC unroll 16
     for (int r = 0; r < kFp16GradientRows; ++r) add_product(sums[r], values, rows[r]);

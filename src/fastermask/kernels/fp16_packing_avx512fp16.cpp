@@ -30,7 +30,9 @@ void pack_columns(const float* in, std::ptrdiff_t stride, std::ptrdiff_t depth, 
     factors[n] = 1 / scale[n];
   }
   const __m512 factor = _mm512_loadu_ps(factors);  // powers of two: exact
-  const auto scaled = [&](std::ptrdiff_t k) { return as_fp16(_mm512_mul_ps(_mm512_loadu_ps(in + k * stride), factor)); };
+  const auto scaled = [&](std::ptrdiff_t k) {
+    return as_fp16(_mm512_mul_ps(_mm512_loadu_ps(in + k * stride), factor));
+  };
   for (std::ptrdiff_t k = 0; k < depth; k += 2, out += 2 * kPanelWidth)
     _mm512_storeu_si512(out, paired(scaled(k), scaled(k + 1)));
 }

@@ -149,7 +149,8 @@ void multiply_rows(const Fp16Product& product, int first_row, PanelsAhead& panel
       const int end = std::min(begin + kFp16Depth, product.depth);
       const bool last = part + 1 == product.parts && end == product.depth;
       const Fp16* threes[kThrees];
-      each<kThrees>([&](auto i) __attribute__((always_inline)) { threes[i] = rows + 3 * i * product.a_stride + begin; });
+      each<kThrees>([&](auto i)
+                        __attribute__((always_inline)) { threes[i] = rows + 3 * i * product.a_stride + begin; });
       PairSums<kR> some;
       int k = begin;
       const auto step = [&]() __attribute__((always_inline)) {
@@ -253,8 +254,8 @@ void pack_panel(const Bf16* panel, std::ptrdiff_t depth, const float* scale, Fp1
   const __m512 factor = _mm512_div_ps(_mm512_set1_ps(1.0f), _mm512_loadu_ps(scale));  // powers of two: exact
   for (std::ptrdiff_t k = 0; k < depth; k += 2, panel += 2 * kPanelWidth, out += 2 * kPanelWidth) {
     const WeightPair pair(panel);
-    _mm512_storeu_si512(out, paired(as_fp16(_mm512_mul_ps(pair.first, factor)),
-                                    as_fp16(_mm512_mul_ps(pair.second, factor))));
+    _mm512_storeu_si512(
+        out, paired(as_fp16(_mm512_mul_ps(pair.first, factor)), as_fp16(_mm512_mul_ps(pair.second, factor))));
   }
 }
 

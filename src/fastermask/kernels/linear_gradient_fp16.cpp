@@ -34,14 +34,16 @@ class Fp16LinearGradient {
   }
 
  private:
-  // What is packed at once: at most this many parts of kFp16GradientDepth rows, or what a second-level cache has room for.
+  // What is packed at once: at most this many parts of kFp16GradientDepth rows, or what a second-level cache has room
+  // for.
   static constexpr int kMostParts = 32;
   static constexpr int kLeastParts = 4;  // whose input panels a first-level cache holds
   static constexpr std::int64_t kPackedNumbers = std::int64_t{1} << 20;
 
   int rows_at_once() const {
     const std::int64_t row = in_panels_ * kFp16GradientColumns + out_panels_ * kFp16GradientRows;
-    const std::int64_t parts = std::clamp<std::int64_t>(kPackedNumbers / (row * kFp16GradientDepth), kLeastParts, kMostParts);
+    const std::int64_t parts =
+        std::clamp<std::int64_t>(kPackedNumbers / (row * kFp16GradientDepth), kLeastParts, kMostParts);
     const std::int64_t all = (call_.rows + kFp16GradientDepth - 1) / kFp16GradientDepth;
     return static_cast<int>(std::min(parts, all)) * kFp16GradientDepth;
   }
