@@ -16,10 +16,9 @@ static_assert(kIntegerPanelWidth == kPanelWidth);
 // Deeper sums are cut, so that a panel of weights and some rows stay in the second-level cache.
 constexpr int kMaxIntegerDepth = 4096;
 
-// Rows a block of 1x1 kernels; and sums that lie together until they become results, in whole steps of panels whose
-// bytes fill a line of the cache.
+// Rows a block of 1x1 kernels; and sums that lie together until they become results, of kFinishedTogether panels or
+// multiples of that.
 constexpr int kShallowRows = 96, kShallowSums = 65536, kDeepSums = 16384;
-constexpr int kPanelsAStep = 4;
 
 int rounded_depth(int depth) { return (depth + kIntegerDepthStep - 1) / kIntegerDepthStep * kIntegerDepthStep; }
 
@@ -280,7 +279,7 @@ void IntegerConvolution::run(const IntegerConvolutionCall& call) const {
   const int rows =
       shallow ? kShallowRows : std::clamp(131072 / std::min(3 * g.in_channels, kMaxIntegerDepth) / 12 * 12, 48, 480);
   const int sums = (shallow ? kShallowSums : kDeepSums) / rows / kIntegerPanelWidth;
-  run.panels_a_finish = std::max(sums / kPanelsAStep * kPanelsAStep, kPanelsAStep);
+  run.panels_a_finish = std::max(sums / kFinishedTogether * kFinishedTogether, kFinishedTogether);
   run_blocks({lines, run.height, run.width, rows, ops_.rows_at_once},
              [&](Span<const LineSegment> segments) { run.block(segments); });
 }

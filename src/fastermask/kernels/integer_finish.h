@@ -12,6 +12,9 @@
 
 namespace fastermask {
 
+// Panels of a row whose bytes fill a line of the cache, and the widest register.
+constexpr int kFinishedTogether = 4;
+
 // The results of M rows: value = sum * scale + bias, + residual, relu.
 struct IntegerFinish {
   const std::int32_t* sums = nullptr;  // as products of `panels_at_once` panels lay them down, one behind the other

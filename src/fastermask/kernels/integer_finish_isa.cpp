@@ -52,8 +52,7 @@ inline __m128i quantised(__m256 low, __m256 high, __m256 inverse, __m256 zero) {
 
 #if defined(FASTERMASK_ISA_avx512)
 
-constexpr int kPanelsAStep = 4;  // whose bytes fill a register
-constexpr int kStep = kPanelsAStep * kIntegerPanelWidth;
+constexpr int kStep = kFinishedTogether * kIntegerPanelWidth;
 
 // 16 values as whole numbers that saturate to 0..127 when they are narrowed: NaN and what is negative stay negative.
 inline __m512i rounded(__m512 value, __m512 inverse, __m512 zero) {
@@ -105,7 +104,7 @@ void finish_row(const IntegerFinish& finish, int row, __m512 inverse, __m512 zer
   const bool pairs = finish.panels_at_once == 2;
   const std::ptrdiff_t second = pairs ? kIntegerPanelWidth : panel, third = 2 * panel, fourth = third + second;
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  for (; first + kStep <= columns; first += kStep, sums += kPanelsAStep * panel) {
+  for (; first + kStep <= columns; first += kStep, sums += kFinishedTogether * panel) {
     const __m512 v0 = value_of(sums, first, kAll);
     const __m512 v1 = value_of(sums + second, first + kIntegerPanelWidth, kAll);
     const __m512 v2 = value_of(sums + third, first + 2 * kIntegerPanelWidth, kAll);

@@ -153,8 +153,7 @@ class TileProduct {
     }
   }
 
-  template <class Product>
-  static const float* residual_row(const Product& product, int row) {
+  static const float* residual_row(const HalfProduct& product, int row) {
     if (product.residual == nullptr) return nullptr;
     return product.residual + ((row + product.residual_phase) >> product.residual_shift) * product.residual_stride;
   }
@@ -185,7 +184,7 @@ class TileProduct {
     for (int n = 0; n < count; ++n) c[n] = values[n];
   }
 
-  // `width`: columns of sums_before and of sums.
+  // Likewise, a whole panel's; `width`: columns of sums_before and of sums.
   template <int>
   static void finish(const IntegerProduct& product, int row, int first, int, int width, const std::int32_t* sums) {
     const std::ptrdiff_t place = static_cast<std::ptrdiff_t>(row) * width + first;

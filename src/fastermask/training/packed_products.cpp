@@ -16,7 +16,7 @@ ConvolutionMethod faster_method(const ConvolutionGeometry& geometry, bool halves
 }  // namespace
 
 bool is_narrow(const ConvolutionGeometry& geometry) {
-  return PackedConvolution::is_narrow(geometry, faster_method(geometry, false));
+  return PackedConvolution::is_narrow(geometry, ConvolutionMethod::direct);
 }
 
 at::Tensor turned_weight(const at::Tensor& weight) {
@@ -37,6 +37,7 @@ at::Tensor turned_weight(const at::Tensor& weight) {
 }
 
 bool halves_fit(const ConvolutionGeometry& geometry) {
+  if (is_narrow(geometry)) return false;
   const ConvolutionMethod method = faster_method(geometry, true);
   switch (half_arithmetic()) {
     case HalfArithmetic::float32: return false;

@@ -13,7 +13,8 @@ enum class ProductNumbers { floats, halves };
 // Whether half_arithmetic()'s units can be given this geometry.
 bool halves_fit(const ConvolutionGeometry& geometry);
 
-// Whether a layer's kernel rows are taken as one pixel (a picture's three channels), which is always in float32.
+// Whether the direct way takes a layer's kernel rows as one pixel each (few channels, as a picture's three). Always in
+// float32, forward and back, also where Winograd's way is taken.
 bool is_narrow(const ConvolutionGeometry& geometry);
 
 // The weight of the way back from the output's gradient to the input's, at stride 1: [K, C, R, R] with its kernels

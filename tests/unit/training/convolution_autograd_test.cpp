@@ -6,20 +6,12 @@
 
 #include "fastermask/base/cpu.h"
 #include "fastermask/training/threads.h"
+#include "unit/training/convolution_layer.h"
 
 namespace fastermask {
 namespace {
 
-Layer three_by_three(int in, int out) {
-  Layer layer;
-  layer.type = LayerType::convolution;
-  layer.kernel = 3;
-  layer.stride = layer.dilation = layer.groups = 1;
-  layer.padding = 1;
-  layer.in_channels = in;
-  layer.out_channels = out;
-  return layer;
-}
+Layer three_by_three(int in, int out) { return convolution_layer(in, out, 3, 1, 1); }
 
 double worst_relative(const at::Tensor& got, const at::Tensor& expected) {
   return ((got - expected).abs().max() / expected.abs().max()).item<double>();
