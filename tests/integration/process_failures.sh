@@ -89,6 +89,7 @@ disturb() { # NAME SIGNAL RANK [OPTION ...]: when $checkpoint is there, the sign
   target="$(rank_process "$work/$name.log" "${rank/launcher/0}")"
   if [ "$rank" = launcher ]; then target="$(ps -o ppid= -p "$target")"; fi
   if [ "$name" = stopped ]; then cores "$name"; fi
+  if [ "$name" = killed ]; then outlives_sockets "$(rank_process "$work/$name.log" 0)"; fi
   # shellcheck disable=SC2086  # ps puts a blank in front
   kill -"$signal" $target || fail "$name: too late"
   wait $launcher
@@ -99,6 +100,11 @@ cores() { # each process has cores of its own, when there are two
   a="$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$(rank_process "$work/$1.log" 0)/status")"
   b="$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$(rank_process "$work/$1.log" 1)/status")"
   { [ -n "$a" ] && [ -n "$b" ] && [ "$a" != "$b" ]; } || fail "the processes must have cores of their own, have '$a' and '$b'"
+}
+outlives_sockets() { # PROCESS: one that writes to a dead rank's socket must get an error (SIGPIPE, signal 13, is ignored)
+  local ignored
+  ignored="$(sed -n 's/^SigIgn:[[:space:]]*//p' "/proc/$1/status")"
+  [ $((0x${ignored:-0} >> 12 & 1)) -eq 1 ] || fail "SIGPIPE must be ignored in a training of several processes, not '$ignored'"
 }
 undisturbed() { same_losses "$work/quiet" "$work/$1" || fail "$1: the losses must be those of an undisturbed training"; }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 
 #include "fastermask/base/error.h"
@@ -218,6 +219,9 @@ void start(const RankPlace& place) {
   if (place.world_size == 1) return;
   if (place.port < 1 || place.port > 65535)
     fail<UsageError>("train: --master-port must be 1 to 65535, got {}", place.port);
+  // Gloo writes to the others' sockets without MSG_NOSIGNAL: a rank that dies must be an error here, which says who it
+  // was, and not the end of this process too.
+  std::signal(SIGPIPE, SIG_IGN);
   auto group = std::make_unique<DistributedGroup>();
   group->place = place;
   // The name means this machine (RFC 6761) also where no /etc/hosts says so, as in bare containers.
