@@ -1,5 +1,4 @@
 # The libraries FasterMask stands on: Debian's packages (test.sh and demo.sh install them).
-find_package(OpenMP REQUIRED)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -21,6 +20,7 @@ find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 
 if(FASTERMASK_TRAINING)
+  find_package(OpenMP REQUIRED)  # LibTorch's threads
   # Debian's TorchConfig.cmake asks for development files we do not need; the libraries and headers are enough.
   find_library(TORCH_LIBRARY torch REQUIRED)
   find_library(TORCH_CPU_LIBRARY torch_cpu REQUIRED)
@@ -28,7 +28,7 @@ if(FASTERMASK_TRAINING)
   find_path(TORCH_INCLUDE_DIR ATen/ATen.h REQUIRED)
   add_library(libtorch INTERFACE)
   target_include_directories(libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIR})
-  target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARY} ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
+  target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARY} ${TORCH_CPU_LIBRARY} ${C10_LIBRARY} OpenMP::OpenMP_CXX)
   include(Accelerators)
 endif()
 

@@ -1,6 +1,5 @@
 #include "fastermask/base/parallel.h"
 
-#include <omp.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -8,10 +7,13 @@
 #include <cmath>
 #include <exception>
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "fastermask/base/error.h"
+#include "fastermask/base/thread_team.h"
 
 namespace fastermask {
 namespace {
@@ -46,13 +48,11 @@ int available_cores() {
 
 void set_num_threads(int count) {
   FASTERMASK_CHECK(count >= 0, "threads: the count must be 0 (all cores) or positive, got {}", count);
-  const int threads = count == 0 ? available_cores() : count;
-  g_num_threads = threads;
-  omp_set_num_threads(threads);
+  g_num_threads = count == 0 ? available_cores() : count;
 }
 
 int num_threads() {
-  if (t_serial || omp_in_parallel()) return 1;
+  if (t_serial) return 1;
   if (g_num_threads == 0) set_num_threads(0);
   return g_num_threads;
 }
@@ -85,6 +85,43 @@ class SharedRange {
   std::int64_t least_;
 };
 
+// A team that nobody else uses meanwhile: the one used last, whose threads are most likely awake, or a new one.
+class TeamLease {
+ public:
+  TeamLease() {
+    const std::lock_guard<std::mutex> lock(free_teams().mutex);
+    std::vector<std::unique_ptr<ThreadTeam>>& teams = free_teams().teams;
+    if (teams.empty()) {
+      team_ = std::make_unique<ThreadTeam>();
+      teams.reserve(++free_teams().count);  // giving it back must not fail
+      return;
+    }
+    team_ = std::move(teams.back());
+    teams.pop_back();
+  }
+  ~TeamLease() {
+    const std::lock_guard<std::mutex> lock(free_teams().mutex);
+    free_teams().teams.push_back(std::move(team_));
+  }
+  TeamLease(const TeamLease&) = delete;
+  TeamLease& operator=(const TeamLease&) = delete;
+
+  ThreadTeam* operator->() const { return team_.get(); }
+
+ private:
+  struct FreeTeams {
+    std::mutex mutex;
+    std::vector<std::unique_ptr<ThreadTeam>> teams;
+    std::size_t count = 0;  // of all teams
+  };
+  static FreeTeams& free_teams() {
+    static auto& teams = *new FreeTeams;  // not destroyed: loops may run while the program ends
+    return teams;
+  }
+
+  std::unique_ptr<ThreadTeam> team_;
+};
+
 }  // namespace
 
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
@@ -102,10 +139,10 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
   std::mutex mutex;
   const bool one_each = most == threads;
   SharedRange ranges(begin, end, grain, threads);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int part = 0; part < threads; ++part) {
+  const auto part = [&](int index) {
+    const SerialScope inner;  // loops in this one run inline
     try {
-      std::int64_t range_begin = begin + count * part / threads, range_end = begin + count * (part + 1) / threads;
+      std::int64_t range_begin = begin + count * index / threads, range_end = begin + count * (index + 1) / threads;
       if (one_each) {
         body(range_begin, range_end);
       } else {
@@ -115,7 +152,8 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
       const std::lock_guard<std::mutex> lock(mutex);
       if (!first_error) first_error = std::current_exception();
     }
-  }
+  };
+  TeamLease()->run(threads, part);
   if (first_error) std::rethrow_exception(first_error);
 }
 

@@ -1,5 +1,5 @@
-// Compute threads. FasterMask's loops, LibTorch and oneDNN all run on OpenMP, so one count rules them all and no second
-// pool fights for the cores.
+// Compute threads and loops that share them (thread_team.h says how they wait for work). LibTorch, in training, has
+// threads of its own, of the same number, which take turns with these (training/threads.h).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ int num_threads();
 // Runs body(begin, end) over disjoint ranges that together cover [begin, end), each at least `grain` long (the last may
 // be shorter). Ranges depend only on the arguments and num_threads(); a thread that is done with one takes the next, as
 // cores that others use, too, are not equally fast. Exceptions of body reach the caller (the first
-// one). Runs inline when one thread is enough, or when called inside another parallel_for or a SerialScope.
+// one). Runs inline when one thread is enough, or when called inside another parallel_for or a SerialScope. Callers in
+// several threads get workers of their own. `body` should leave LibTorch's operations, parallel themselves, to the caller.
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
                   FunctionRef<void(std::int64_t, std::int64_t)> body);
 

@@ -1,7 +1,5 @@
 // What both programs do around their commands: parse, run, and turn errors into one line and an exit status.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -21,15 +19,6 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
-
-// GNU OpenMP's threads spin for milliseconds between parallel loops, which on a shared machine takes the cores away
-// from the threads that have work. It reads its settings before main() runs, hence the program starts itself anew with
-// them.
-void limit_spinning(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  setenv("GOMP_SPINCOUNT", "10000", 1);
-  execv("/proc/self/exe", argv);  // returns only when it fails; then we go on as we are
-}
 
 // Names of the commands (at the top) or options (of a command) that `word` may have meant.
 std::vector<std::string> known_words(const CLI::App& app) {
@@ -138,7 +127,6 @@ int print_man_page(const CLI::App& app, std::vector<std::string> words) {
 
 int run_program(const std::string& name, const std::string& description, const std::vector<AddCommand>& commands,
                 int argc, char** argv) {
-  limit_spinning(argv);
   std::signal(SIGPIPE, SIG_DFL);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f`: an error in writing, not the end
   CLI::App app(description, name);

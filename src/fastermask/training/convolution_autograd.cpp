@@ -10,6 +10,7 @@
 #include "fastermask/kernels/convolution.h"
 #include "fastermask/kernels/convolution_gradient.h"
 #include "fastermask/training/gradient_sum.h"
+#include "fastermask/training/row_sums.h"
 
 namespace fastermask {
 namespace {
@@ -206,7 +207,7 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
       if (input_left) to_input = of_input;
       if (weight_left) to_weight = of_weight;
     }
-    if (context->needs_input_grad(2)) to_bias = gradient.sum({0, 2, 3});
+    if (context->needs_input_grad(2)) to_bias = column_sums(pixel_rows(gradient, 1));
     if (context->needs_input_grad(3)) {
       const std::int64_t scale = context->saved_data["residual_scale"].toInt();
       const std::int64_t height = gradient.size(2), width = gradient.size(3);
@@ -237,8 +238,10 @@ std::shared_ptr<ConvolutionWeight> make_convolution_weight(const Layer& layer, c
 
 void end_forward(ConvolutionWeight& weight) { weight.forget_forward(); }
 
-bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbers numbers, bool has_tail) {
+bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbers numbers, bool has_tail,
+                       bool is_packed) {
   if (layer.type != LayerType::convolution) return false;
+  if (is_packed) return true;
   const ConvolutionGeometry geometry = geometry_of(layer);
   if (has_tile_gradient(geometry)) {
     const auto tiles_of = [](std::int64_t size) { return (size + kTileSide - 1) / kTileSide; };

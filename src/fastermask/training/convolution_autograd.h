@@ -22,8 +22,9 @@ std::shared_ptr<ConvolutionWeight> make_convolution_weight(const Layer& layer, c
 void end_forward(ConvolutionWeight& weight);
 
 // Whether own_convolution() computes this layer, and is worth while for maps of this size: packing costs as much as
-// some pixels do.
-bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbers numbers, bool has_tail = false);
+// some pixels do, unless the weight `is_packed` already, for another map.
+bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbers numbers, bool has_tail = false,
+                       bool is_packed = false);
 
 // conv2d(input, weight, bias) as the layer says, with its gradients. input: [N, C, H, W] float32; weight: [K, C, R, R]
 // as `packed` was made of; bias: [K] or undefined, the same in every call. What the tail says comes after it, and its

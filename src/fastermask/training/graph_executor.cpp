@@ -7,6 +7,7 @@
 #include "fastermask/training/flatten_autograd.h"
 #include "fastermask/training/linear_autograd.h"
 #include "fastermask/training/recompute.h"
+#include "fastermask/training/row_sums.h"
 #include "fastermask/training/sync_norm.h"
 
 namespace fastermask {
@@ -170,12 +171,15 @@ at::Tensor TorchGraphExecutor::convolve(std::size_t index, const std::vector<at:
   c10::optional<at::Tensor> bias;
   if (layer.has_bias) bias = parameter(layer, ".bias");
   if (folded.norm_layer >= 0) {
-    used_weight = folded.frozen_weight.defined() ? folded.frozen_weight : weight * folded.scale;
+    const bool own = own_kernels_ && weight.is_cpu();
+    used_weight = folded.frozen_weight.defined() ? folded.frozen_weight
+                  : own                          ? scaled_rows(weight, folded.scale)
+                                                 : weight * folded.scale;
     bias = folded.shift;
   }
+  const auto found = packed_.find(layer.name);
   if (own_kernels_ && input.is_cpu() && !rounds(precision_) && !offsets.defined() &&
-      convolution_suits(layer, input, numbers(), tail.does_something())) {
-    const auto found = packed_.find(layer.name);
+      convolution_suits(layer, input, numbers(), tail.does_something(), found != packed_.end())) {
     const auto packed =
         found != packed_.end() ? found->second : make_convolution_weight(layer, used_weight, numbers());
     ConvolutionTail work;

@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "fastermask/base/cpu.h"
+#include "fastermask/training/row_sums.h"
 
 namespace fastermask {
 namespace {
@@ -33,7 +34,7 @@ class OwnLinear : public torch::autograd::Function<OwnLinear> {
       to_input = multiply_rows(pack_weight(back, weight, {}, kind), gradient);
     }
     if (context->needs_input_grad(1)) to_weight = rows_weight_gradient(input, gradient, kind);
-    if (context->needs_input_grad(2)) to_bias = gradient.sum(0);
+    if (context->needs_input_grad(2)) to_bias = column_sums(gradient);
     return {to_input, to_weight, to_bias, at::Tensor()};
   }
 
