@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -101,6 +102,41 @@ struct Stage {
   double of_peak = 0;
 };
 
+// How long the layers of each kind take, and what share of the peak they reach: what a stage does besides (pooling,
+// upsampling, layers that stay in float32 beside int8) is not in it.
+std::vector<Stage> time_kinds(const Detector& detector, CpuExecutor& executor, const Batch& batch,
+                              MatrixNumbers numbers, const std::string& precision, int repeat) {
+  struct Runs {
+    std::vector<double> seconds, shares;
+    double flops = 0;
+  };
+  std::map<std::string, Runs> kinds;
+  for (int i = 0; i < repeat; ++i) {
+    std::map<std::string, Stage> sums;
+    RunObserver observer;
+    observer.time = [&](const Layer& layer, bool in_integers, double flops, double seconds) {
+      if (flops <= 0) return;
+      const std::string what = layer.type == LayerType::linear ? "linear" : "convolutions";
+      Stage& sum = sums[fmt::format("{}, {}", what, precision != "int8" || in_integers ? precision : "f32")];
+      sum.seconds += seconds;
+      sum.flops += flops;
+    };
+    executor.set_observer(observer);
+    detector.detect(batch);
+    executor.set_observer({});
+    const double peak = matrix_peak(numbers);
+    for (const auto& [name, sum] : sums) {
+      Runs& runs = kinds[name];
+      runs.seconds.push_back(sum.seconds);
+      runs.shares.push_back(sum.flops / (sum.seconds * peak));
+      runs.flops = sum.flops;
+    }
+  }
+  std::vector<Stage> result;
+  for (const auto& [name, runs] : kinds) result.push_back({name, median(runs.seconds), runs.flops, median(runs.shares)});
+  return result;
+}
+
 int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   Config config = load_model_config(options.config_file, overrides_of(command));
   if (!options.weights.empty()) config.model.weights = options.weights;
@@ -120,7 +156,7 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   const int divisibility = network.size_divisibility;
   Batch batch = make_input_batch(images, config, divisibility);
   const WeightPrecision precision = parse_weight_precision(options.precision);
-  std::shared_ptr<NetworkExecutor> executor;
+  std::shared_ptr<CpuExecutor> executor;
   const auto make_executor = [&](NamedArrays parameters, WeightPrecision rounded) {
     const CompiledWeights compiled =
         compile_weights(network, std::move(parameters), {!options.exact, rounded, nullptr});
@@ -192,6 +228,7 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
                                      stage("mask, keypoint head", &DetectorTimes::mask_head,
                                            detections == 0 ? 0 : flops("mask_head") + flops("keypoint_head")),
                                      {"paste", median(pasting)}};
+  const std::vector<Stage> kinds = time_kinds(detector, *executor, batch, numbers, options.precision, options.repeat);
   const double peak = median(peaks);
   const double linear = yardstick({12544, 1024}, 1000, 1, 1);
   const double convolution = yardstick({256, 256, 3, 1, 1}, 1, 200, 304);
@@ -208,9 +245,12 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
                                {"linear_flops", linear},
                                {"convolution_flops", convolution},
                                {"peak_resident_bytes", peak_memory}};
-    for (const Stage& part : stages)
-      document["stages"].push_back(
-          {{"name", part.name}, {"seconds", part.seconds}, {"flops", part.flops}, {"of_peak", part.of_peak}});
+    const auto as_json = [](const Stage& part) {
+      return nlohmann::json{
+          {"name", part.name}, {"seconds", part.seconds}, {"flops", part.flops}, {"of_peak", part.of_peak}};
+    };
+    for (const Stage& part : stages) document["stages"].push_back(as_json(part));
+    for (const Stage& part : kinds) document["layers"].push_back(as_json(part));
     fmt::print("{}\n", document.dump(2));
     return 0;
   }
@@ -218,16 +258,22 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
              detections, options.precision, num_threads(), isa_name(best_isa()), options.repeat);
   fmt::print("{:<22}{:>10}{:>10}{:>12}{:>10}\n", "stage", "ms", "GFLOP", "GFLOP/s", "of peak");
   double rest = median(whole);
-  for (const Stage& part : stages) {
-    rest -= part.seconds;
+  const auto print_row = [](const Stage& part) {
     if (part.flops > 0 && part.seconds > 0) {
       fmt::print("{:<22}{:>10.1f}{:>10.1f}{:>12.1f}{:>9.0f}%\n", part.name, part.seconds * 1e3, part.flops / 1e9,
                  part.flops / part.seconds / 1e9, part.of_peak * 100);
     } else {
       fmt::print("{:<22}{:>10.1f}\n", part.name, part.seconds * 1e3);
     }
+  };
+  for (const Stage& part : stages) {
+    rest -= part.seconds;
+    print_row(part);
   }
-  fmt::print("{:<22}{:>10.1f}\n{:<22}{:>10.1f}\n\n", "other", rest * 1e3, "all", median(whole) * 1e3);
+  fmt::print("{:<22}{:>10.1f}\n{:<22}{:>10.1f}\n\nof these, in other runs:\n", "other", rest * 1e3, "all",
+             median(whole) * 1e3);
+  for (const Stage& part : kinds) print_row(part);
+  fmt::print("\n");
   fmt::print(
       "GFLOP are counted the direct way: Winograd's convolutions may pass 100 % of the peak, which is timed after "
       "each run.\n");

@@ -5,17 +5,6 @@
 namespace fastermask {
 namespace {
 
-std::int64_t layer_flops(const Layer& layer, const Shape& in, const Shape& out) {
-  switch (layer.type) {
-    case LayerType::convolution:
-    case LayerType::deformable_convolution:
-      return 2 * element_count(out) * (in[1] / layer.groups) * layer.kernel * layer.kernel;
-    case LayerType::deconvolution: return 2 * element_count(in) * out[1] * layer.kernel * layer.kernel;
-    case LayerType::linear: return 2 * out[0] * out[1] * in[1];
-    default: return 0;
-  }
-}
-
 // What detectron2 keeps as buffers: running statistics, and all four arrays of a FrozenBN.
 std::set<std::string> buffer_names(const Graph& graph) {
   std::set<std::string> names;
@@ -42,6 +31,17 @@ GraphSummary summarise_graph(const Graph& graph, const Shape& input_shape, std::
 }
 
 }  // namespace
+
+std::int64_t layer_flops(const Layer& layer, const Shape& in, const Shape& out) {
+  switch (layer.type) {
+    case LayerType::convolution:
+    case LayerType::deformable_convolution:
+      return 2 * element_count(out) * (in[1] / layer.groups) * layer.kernel * layer.kernel;
+    case LayerType::deconvolution: return 2 * element_count(in) * out[1] * layer.kernel * layer.kernel;
+    case LayerType::linear: return 2 * out[0] * out[1] * in[1];
+    default: return 0;
+  }
+}
 
 std::int64_t count_flops(const Graph& graph, const Shape& input_shape) {
   const std::vector<Shape> shapes = infer_shapes(graph, input_shape);

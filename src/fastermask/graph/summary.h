@@ -29,7 +29,10 @@ struct NetworkSummary {
 // heads and `num_detections` through the mask and keypoint heads.
 NetworkSummary summarise(const Network& network, ImageSize image_size, int num_proposals, int num_detections);
 
-// Multiply-adds (times 2) of one graph for one input shape.
+// Multiply-adds (times 2) of one layer from its input's and to its output's shape, [N, C, H, W] or [R, C].
+std::int64_t layer_flops(const Layer& layer, const Shape& in, const Shape& out);
+
+// The same of one graph for one input shape.
 std::int64_t count_flops(const Graph& graph, const Shape& input_shape);
 
 }  // namespace fastermask

@@ -73,7 +73,7 @@ IntegerNetwork compile_integer_network(const Config& config, NamedArrays weights
   return {compile_weights(build_network(config), std::move(weights), options), quantisation.ranges};
 }
 
-std::shared_ptr<NetworkExecutor> make_integer_executor(const Config& config, const IntegerNetwork& network) {
+std::shared_ptr<CpuExecutor> make_integer_executor(const Config& config, const IntegerNetwork& network) {
   return std::make_shared<CpuExecutor>(build_network(config), network.weights, network.ranges);
 }
 

@@ -9,6 +9,7 @@
 
 #include "fastermask/config/config.h"
 #include "fastermask/runtime/calibration.h"
+#include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/compiled_weights.h"
 #include "fastermask/runtime/detector.h"
 #include "fastermask/structures/image.h"
@@ -48,7 +49,7 @@ struct IntegerNetwork {
 IntegerNetwork compile_integer_network(const Config& config, NamedArrays weights, const Quantisation& quantisation,
                                        bool winograd = true);
 
-std::shared_ptr<NetworkExecutor> make_integer_executor(const Config& config, const IntegerNetwork& network);
+std::shared_ptr<CpuExecutor> make_integer_executor(const Config& config, const IntegerNetwork& network);
 std::unique_ptr<Detector> make_integer_detector(const Config& config, const IntegerNetwork& network);
 
 }  // namespace fastermask

@@ -1,9 +1,12 @@
 #include "fastermask/runtime/compiled_graph.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "fastermask/base/error.h"
+#include "fastermask/base/parallel.h"
+#include "fastermask/graph/summary.h"
 #include "fastermask/kernels/deform_conv.h"
 
 namespace fastermask {
@@ -48,6 +51,7 @@ CompiledGraph::CompiledGraph(const Graph& graph, const CompiledWeights& weights,
   }
   find_forms(ranges);
   find_halves();
+  find_pairs();
 }
 
 void CompiledGraph::find_forms(const ValueRanges& ranges) {
@@ -89,6 +93,23 @@ void CompiledGraph::find_halves() {
   }
   for (const int output : outputs_) possible[at(output)] = false;
   for (std::size_t i = 0; i < forms_.size(); ++i) forms_[i].halves = forms_[i].floats && possible[i];
+}
+
+// Few output channels make a 1x1 convolution as long as it takes to read its input, which two of them, as the RPN's
+// predictors, can read together.
+void CompiledGraph::find_pairs() {
+  const auto reads_pixels = [](const Step& step) {
+    const ConvolutionGeometry* const g =
+        step.weights.convolution == nullptr ? nullptr : &step.weights.convolution->geometry();
+    return step.layer.type == LayerType::convolution && step.weights.integer == nullptr && step.fused.residual < 0 &&
+           g != nullptr && g->kernel == 1 && g->stride == 1 && g->padding == 0 && !g->transposed;
+  };
+  for (std::size_t s = 0; s + 1 < steps_.size(); ++s) {
+    Step& step = steps_[s];
+    const Step& next = steps_[s + 1];
+    const bool taken = s > 0 && steps_[s - 1].with_next;
+    step.with_next = !taken && step.fused.input == next.fused.input && reads_pixels(step) && reads_pixels(next);
+  }
 }
 
 std::shared_ptr<const CompiledGraph::Plan> CompiledGraph::plan_for(const TensorShape& input) const {
@@ -174,10 +195,23 @@ void CompiledGraph::run(const HostTensor& input, std::vector<HostTensor>& output
   };
   show(0);
   quantise_value(0, *plan, values);
+  using Clock = std::chrono::steady_clock;
   for (std::size_t s = 0; s < steps_.size(); ++s) {
+    const Step& step = steps_[s];
+    const Clock::time_point begin = observer != nullptr && observer->time ? Clock::now() : Clock::time_point();
     run_step(s, *plan, values);
-    show(steps_[s].fused.output);
-    if (observer != nullptr && observer->noise && steps_[s].in_both()) show_noise(steps_[s], *plan, values, *observer);
+    if (observer == nullptr) continue;
+    if (observer->time) {
+      const auto flops = [&](const FusedStep& fused) {
+        const Layer& layer = graph_.layers[at(fused.layer)];  // whose input is flattened, which `fused.input` may not be
+        return layer_flops(layer, plan->shapes[at(layer.inputs[0])], plan->shapes[at(fused.layer)]);
+      };
+      const std::int64_t work = flops(step.fused) + (step.with_next ? flops(steps_[s + 1].fused) : 0);
+      observer->time(step.layer, step.in_integers(), static_cast<double>(work),
+                     std::chrono::duration<double>(Clock::now() - begin).count());
+    }
+    show(step.fused.output);
+    if (observer->noise && step.in_both()) show_noise(step, *plan, values, *observer);
   }
   outputs.resize(outputs_.size());
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
@@ -262,8 +296,30 @@ void CompiledGraph::show_noise(const Step& step, const Plan& plan, const Values&
 void CompiledGraph::run_step(std::size_t index, const Plan& plan, const Values& values) const {
   const Step& step = steps_[index];
   if (step.in_integers()) return run_integer_step(step, plan, values);
-  run_float_step(step, plan, values, values.scratch(index));
+  if (step.with_next) {
+    run_pair(index, plan, values);
+  } else if (index == 0 || !steps_[index - 1].with_next) {  // else that has made this one's value, too
+    run_float_step(step, plan, values, values.scratch(index));
+  }
   quantise_value(step.fused.output, plan, values);
+}
+
+void CompiledGraph::run_pair(std::size_t first, const Plan& plan, const Values& values) const {
+  constexpr std::int64_t kBytes = 1 << 19;  // of input, which stay in the second-level cache until both have read them
+  const FeatureMapShape in = map_shape(plan.shapes[at(steps_[first].fused.input)]);
+  const std::int64_t block = std::max<std::int64_t>(96, kBytes / 4 / in.channels);
+  parallel_for(0, (in.pixels() + block - 1) / block, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b) {
+      const std::int64_t pixel = b * block, count = std::min(block, in.pixels() - pixel);
+      for (const Step* step : {&steps_[first], &steps_[first + 1]}) {
+        ConvolutionCall call{values.floats(step->fused.input) + pixel * in.channels, 1, 1, static_cast<int>(count),
+                             values.floats(step->fused.output) +
+                                 pixel * step->weights.convolution->geometry().out_channels};
+        call.relu = step->fused.relu;
+        step->weights.convolution->run(call);
+      }
+    }
+  });
 }
 
 void CompiledGraph::run_float_step(const Step& step, const Plan& plan, const Values& values, float* scratch) const {

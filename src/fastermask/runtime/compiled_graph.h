@@ -24,6 +24,9 @@ struct RunObserver {
   // Of a layer that has weights in floats and in integers: the sum of the squared differences that its integers make
   // from the same input, and of the floats' squared distances from their mean.
   std::function<void(const std::string& layer, double noise, double signal)> noise;
+  // How long a step took, in seconds, and its layer_flops() (graph/summary.h). Of two that are computed together, as one:
+  // with the first one's layer.
+  std::function<void(const Layer& layer, bool in_integers, double flops, double seconds)> time;
 };
 
 class CompiledGraph {
@@ -47,6 +50,7 @@ class CompiledGraph {
 
     bool in_integers() const { return weights.integer != nullptr && weights.convolution == nullptr; }
     bool in_both() const { return weights.integer != nullptr && weights.convolution != nullptr; }
+    bool with_next = false;  // computed together with the step behind it, pixels by pixels: both read the same
   };
   // The forms a value is needed in: float32, 7 bits, or both. What only integer layers make and add is kept as bfloat16
   // numbers instead of float32: the largest maps take as long to move as to compute.
@@ -88,8 +92,10 @@ class CompiledGraph {
   std::shared_ptr<const Plan> make_plan(const TensorShape& input) const;
   void find_forms(const ValueRanges& ranges);
   void find_halves();
+  void find_pairs();
   void run_step(std::size_t index, const Plan& plan, const Values& values) const;
   void run_float_step(const Step& step, const Plan& plan, const Values& values, float* scratch) const;
+  void run_pair(std::size_t first, const Plan& plan, const Values& values) const;
   // All but where the input and the output lie.
   IntegerConvolutionCall integer_call(const Step& step, const Plan& plan, const Values& values) const;
   void run_integer_step(const Step& step, const Plan& plan, const Values& values) const;
