@@ -40,8 +40,9 @@ struct BenchStepTimes {
   double foreground = 0;       // regions an image that took part in the box and mask losses
   double peak_memory_mib = 0;  // of the process
   std::vector<BenchStage> stages;
-  // Operations a second of LibTorch, in this run: the yardsticks of published times. A linear layer of 1000 x 12544 to
-  // 1024, and a 3x3 convolution of 256 to 256 channels on 200 x 304 pixels.
+  // Operations a second of LibTorch, the yardsticks of published times; medians of one run after each step, as the
+  // machine may be others', too. A linear layer of 1000 x 12544 to 1024, and a 3x3 convolution of 256 to 256 channels on
+  // 200 x 304 pixels.
   double linear_flops = 0;
   double convolution_flops = 0;
 };
