@@ -1,0 +1,110 @@
+#include "fastermask/base/thread_team.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "fastermask/base/parallel.h"
+
+namespace fastermask {
+namespace {
+
+constexpr std::chrono::milliseconds kUntilAsleep{20};  // beyond what a thread spins
+
+TEST(ThreadTeam, RunsEachPartOnceInAThreadOfItsOwn) {
+  ThreadTeam team;
+  for (int round = 0; round < 200; ++round) {
+    const int threads = 1 + round % 5;  // more and fewer than before
+    std::array<std::atomic<int>, 5> runs{};
+    std::array<std::thread::id, 5> ids;
+    team.run(threads, [&](int part) {
+      ++runs.at(static_cast<std::size_t>(part));
+      ids.at(static_cast<std::size_t>(part)) = std::this_thread::get_id();
+    });
+    for (int part = 0; part < 5; ++part) EXPECT_EQ(runs.at(static_cast<std::size_t>(part)), part < threads ? 1 : 0);
+    EXPECT_EQ(ids[0], std::this_thread::get_id());
+    EXPECT_EQ(std::set<std::thread::id>(ids.begin(), ids.begin() + threads).size(), static_cast<std::size_t>(threads));
+  }
+}
+
+TEST(ThreadTeam, WakesWorkersThatSleepAndACallerThatDoes) {
+  ThreadTeam team;
+  for (int round = 0; round < 5; ++round) {
+    std::atomic<int> done{0};
+    team.run(3, [&](int part) {
+      if (part == 2) std::this_thread::sleep_for(kUntilAsleep);
+      ++done;
+    });
+    EXPECT_EQ(done, 3);
+    std::this_thread::sleep_for(kUntilAsleep);
+  }
+}
+
+TEST(ThreadTeam, EndsWithWorkersAsleepOrAwake) {
+  for (const bool asleep : {false, true}) {
+    ThreadTeam team;
+    team.run(4, [](int) {});
+    if (asleep) std::this_thread::sleep_for(kUntilAsleep);
+  }
+}
+
+// Callers of parallel_for each have a team, which they leave to whoever comes next.
+TEST(ThreadTeam, ServesManyCallersAtOnce) {
+  set_num_threads(3);
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong{0};
+  for (int i = 0; i < 6; ++i) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 300; ++round) {
+        std::atomic<std::int64_t> sum{0};
+        parallel_for(0, 100, 1, [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t k = begin; k < end; ++k) sum += k;
+        });
+        if (sum != 4950) ++wrong;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+  set_num_threads(0);
+}
+
+TEST(SpinLimit, IsShortWhileThreadsWaitForCoresAndLongWhenTheyDoNot) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) GTEST_SKIP() << "OMP_WAIT_POLICY settles it";
+  SpinLimit limit;
+  const auto busy_for = [](std::chrono::milliseconds time) {
+    const auto begin = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - begin < time) {
+    }
+  };
+  std::atomic<bool> end{false};
+  std::vector<std::thread> others;
+  for (int i = 0; i < 3 * available_cores(); ++i)
+    others.emplace_back([&] {
+      while (!end) {
+      }
+    });
+  limit.get();
+  busy_for(std::chrono::milliseconds(500));
+  const auto crowded = limit.get();
+  end = true;
+  for (std::thread& other : others) other.join();
+  EXPECT_LT(crowded, std::chrono::microseconds(100));
+  // Others may use this machine, too: one quiet moment is enough.
+  auto alone = crowded;
+  for (int i = 0; i < 200 && alone == crowded; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    alone = limit.get();
+  }
+  if (alone == crowded) GTEST_SKIP() << "a container with limited time, or no figures from the kernel";
+  EXPECT_GT(alone, crowded);
+}
+
+}  // namespace
+}  // namespace fastermask
