@@ -13,7 +13,8 @@ target_compile_options(fastermask_shared PRIVATE ${FASTERMASK_WARNINGS})
 target_compile_definitions(fastermask_shared PRIVATE FASTERMASK_VERSION="${PROJECT_VERSION}")
 target_include_directories(fastermask_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(fastermask_shared PRIVATE fm_runtime)
-target_link_options(fastermask_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--no-undefined)
+# nodelete: its threads wait for work as long as the process lives, also when the program has closed the library.
+target_link_options(fastermask_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--no-undefined -Wl,-z,nodelete)
 target_compile_features(fastermask_shared INTERFACE cxx_std_17)
 
 install(TARGETS fastermask_shared EXPORT FasterMaskTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}

@@ -24,6 +24,8 @@ cmake --build "$work/example" >"$work/build.log" 2>&1 || { cat "$work/build.log"
 foreign="$(nm -D --defined-only "$build/lib/libfastermask.so" | grep -E ' [TBDR] ' | awk '{print $3}' |
   grep -vE '^fm_|Predictor|PredictionStream|RunLengthMask' || true)"
 [ -z "$foreign" ] || { echo "$foreign" | head; fail "libfastermask.so shows symbols that are not its interface"; }
+readelf -d "$build/lib/libfastermask.so" | grep -q NODELETE ||
+  fail "libfastermask.so must stay when a program closes it: its threads wait for work"
 
 "$fm" data synth --output "$work/s" --train 4 --val 2 --size 96x80 --seed 3 >/dev/null 2>&1
 train="$work/s/annotations/instances_train.json:$work/s/images/train"

@@ -1,5 +1,6 @@
 #include "fastermask/base/parallel.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -115,8 +116,19 @@ class TeamLease {
     std::size_t count = 0;  // of all teams
   };
   static FreeTeams& free_teams() {
-    static auto& teams = *new FreeTeams;  // not destroyed: loops may run while the program ends
+    static auto& teams = *make_free_teams();  // not destroyed: loops may run while the program ends
     return teams;
+  }
+
+  // A process that is forked has none of the threads: its loops need teams of their own.
+  static FreeTeams* make_free_teams() {
+    pthread_atfork([] { free_teams().mutex.lock(); }, [] { free_teams().mutex.unlock(); },
+                   [] {
+                     for (std::unique_ptr<ThreadTeam>& team : free_teams().teams) team.release();
+                     free_teams().teams.clear();
+                     free_teams().mutex.unlock();
+                   });
+    return new FreeTeams;
   }
 
   std::unique_ptr<ThreadTeam> team_;

@@ -1,6 +1,8 @@
 #include "fastermask/base/thread_team.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -72,6 +74,28 @@ TEST(ThreadTeam, ServesManyCallersAtOnce) {
   }
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(wrong, 0);
+  set_num_threads(0);
+}
+
+TEST(ThreadTeam, AForkedProcessHasThreadsOfItsOwn) {
+  set_num_threads(3);
+  const auto sum = [] {
+    std::atomic<std::int64_t> total{0};
+    parallel_for(0, 100, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = begin; k < end; ++k) total += k;
+    });
+    return total.load();
+  };
+  EXPECT_EQ(sum(), 4950);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // waiting for threads that are not there would take for ever
+    _exit(sum() == 4950 && sum() == 4950 ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(sum(), 4950);
   set_num_threads(0);
 }
 
