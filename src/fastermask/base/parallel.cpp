@@ -22,8 +22,10 @@ namespace {
 std::atomic<int> g_num_threads{0};
 thread_local bool t_serial = false;
 
-// The CPU limit of a cgroup v2 container in cores, or 0 when there is none: "max 100000" or "150000 100000".
-int cgroup_cores() {
+}  // namespace
+
+// A cgroup v2 container says "max 100000" or "150000 100000".
+int core_limit() {
   std::ifstream file("/sys/fs/cgroup/cpu.max");
   std::string quota;
   double period = 0;
@@ -35,14 +37,12 @@ int cgroup_cores() {
   }
 }
 
-}  // namespace
-
 int available_cores() {
   int cores = 1;
   cpu_set_t set;
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof(set), &set) == 0) cores = CPU_COUNT(&set);
-  const int limit = cgroup_cores();
+  const int limit = core_limit();
   if (limit > 0) cores = std::min(cores, limit);
   return std::max(cores, 1);
 }

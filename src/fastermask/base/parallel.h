@@ -11,6 +11,9 @@ namespace fastermask {
 // Cores this process may use: its affinity mask, and where a container limits CPU time, that limit rounded up. >= 1.
 int available_cores();
 
+// Cores' worth of processor time that a container limits this process to, rounded up; 0: no limit.
+int core_limit();
+
 // Sets the compute threads of the whole process (0: available_cores()). Call before the first heavy work.
 void set_num_threads(int count);
 

@@ -6,12 +6,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cctype>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <system_error>
+
+#include "fastermask/base/parallel.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -54,13 +54,13 @@ template <class Ready>
 bool spin(nanoseconds limit, const Ready& ready) {
   constexpr int kLooks = 64;  // some microseconds
   const auto begin = std::chrono::steady_clock::now();
-  do {
+  while (std::chrono::steady_clock::now() - begin < limit) {
     for (int i = 0; i < kLooks; ++i) {
       if (ready()) return true;
       relax();
     }
     sched_yield();
-  } while (std::chrono::steady_clock::now() - begin < limit);
+  }
   return ready();
 }
 
@@ -70,7 +70,7 @@ WaitPolicy wait_policy() {
   static const WaitPolicy policy = [] {
     const char* set = std::getenv("OMP_WAIT_POLICY");
     std::string name = set == nullptr ? "" : set;
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     if (name == "ACTIVE") return WaitPolicy::kActive;
     if (name == "PASSIVE") return WaitPolicy::kPassive;
     return WaitPolicy::kAdaptive;
@@ -78,13 +78,9 @@ WaitPolicy wait_policy() {
   return policy;
 }
 
-// A container's limit in processor time: there, spinning is paid for by those that work.
+// In a container whose processor time is limited, spinning is paid for by those that work.
 bool time_is_limited() {
-  static const bool limited = [] {
-    std::ifstream file("/sys/fs/cgroup/cpu.max");
-    std::string quota;
-    return file >> quota && quota != "max";
-  }();
+  static const bool limited = core_limit() > 0;
   return limited;
 }
 

@@ -13,8 +13,9 @@ namespace fastermask {
 
 // How long a thread that has nothing to do should look for work before it sleeps. Waking a thread costs tens of
 // microseconds, of which a training step has hundreds; but a thread that spins takes its core from those that have work.
-// So it spins while there are cores for all, which it tells by how long the kernel has let it wait for one, and hardly
-// otherwise. OMP_WAIT_POLICY settles it, where it is set: ACTIVE always spins, PASSIVE never.
+// So it spins for 2 ms while there are cores for all, which it tells by how long the kernel has let it wait for one, and
+// for 20 us otherwise or in a container whose processor time is limited. OMP_WAIT_POLICY settles it, where it is set:
+// ACTIVE spins for 2 ms always, PASSIVE never.
 class SpinLimit {
  public:
   // From now on. To be asked by the thread that is going to spin; looks at the kernel's figures now and then.

@@ -102,38 +102,34 @@ struct Stage {
   double of_peak = 0;
 };
 
-// How long the layers of each kind take, and what share of the peak they reach: what a stage does besides (pooling,
-// upsampling, layers that stay in float32 beside int8) is not in it.
-std::vector<Stage> time_kinds(const Detector& detector, CpuExecutor& executor, const Batch& batch,
-                              MatrixNumbers numbers, const std::string& precision, int repeat) {
-  struct Runs {
-    std::vector<double> seconds, shares;
-    double flops = 0;
+// What the layers of each kind ("convolutions, int8") take and compute in one run: not what a stage does besides, such
+// as pooling, or layers that stay in float32 beside int8.
+using KindTimes = std::map<std::string, Stage>;
+
+RunObserver time_kinds(KindTimes& kinds, const std::string& precision) {
+  RunObserver observer;
+  observer.time = [&kinds, precision](const Layer& layer, bool in_integers, double flops, double seconds) {
+    if (flops <= 0) return;
+    const char* const what = layer.type == LayerType::linear ? "linear" : "convolutions";
+    Stage& sum = kinds[fmt::format("{}, {}", what, precision != "int8" || in_integers ? precision : "f32")];
+    sum.seconds += seconds;
+    sum.flops += flops;
   };
-  std::map<std::string, Runs> kinds;
-  for (int i = 0; i < repeat; ++i) {
-    std::map<std::string, Stage> sums;
-    RunObserver observer;
-    observer.time = [&](const Layer& layer, bool in_integers, double flops, double seconds) {
-      if (flops <= 0) return;
-      const std::string what = layer.type == LayerType::linear ? "linear" : "convolutions";
-      Stage& sum = sums[fmt::format("{}, {}", what, precision != "int8" || in_integers ? precision : "f32")];
-      sum.seconds += seconds;
-      sum.flops += flops;
-    };
-    executor.set_observer(observer);
-    detector.detect(batch);
-    executor.set_observer({});
-    const double peak = matrix_peak(numbers);
-    for (const auto& [name, sum] : sums) {
-      Runs& runs = kinds[name];
-      runs.seconds.push_back(sum.seconds);
-      runs.shares.push_back(sum.flops / (sum.seconds * peak));
-      runs.flops = sum.flops;
-    }
-  }
+  return observer;
+}
+
+// Medians over runs, each with the peak timed after it.
+std::vector<Stage> median_kinds(const std::vector<KindTimes>& runs, const std::vector<double>& peaks) {
   std::vector<Stage> result;
-  for (const auto& [name, runs] : kinds) result.push_back({name, median(runs.seconds), runs.flops, median(runs.shares)});
+  for (const auto& [name, first] : runs.front()) {
+    std::vector<double> seconds, shares;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      const Stage& run = runs[i].at(name);
+      seconds.push_back(run.seconds);
+      shares.push_back(run.flops / (run.seconds * peaks[i]));
+    }
+    result.push_back({name, median(seconds), first.flops, median(shares)});
+  }
   return result;
 }
 
@@ -179,6 +175,7 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   }
   const Detector detector(executor, config);
   std::vector<DetectorTimes> runs;
+  std::vector<KindTimes> kind_runs;
   std::vector<double> preparing, pasting, whole, peaks;  // the last: right after each run, as cores may be shared
   const MatrixNumbers numbers = precision == WeightPrecision::int8   ? MatrixNumbers::int8
                                 : precision == WeightPrecision::bf16 ? MatrixNumbers::bf16
@@ -186,6 +183,8 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
   std::size_t detections = 0;
   for (int i = 0; i <= options.repeat; ++i) {  // the first warms up
     DetectorTimes times;
+    KindTimes kinds;
+    executor->set_observer(time_kinds(kinds, options.precision));
     double prepare = 0, paste = 0;
     const double all = seconds_of([&] {
       prepare = seconds_of([&] { batch = make_input_batch(images, config, divisibility); });
@@ -195,6 +194,7 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
     });
     if (i == 0) continue;
     runs.push_back(times);
+    kind_runs.push_back(std::move(kinds));
     preparing.push_back(prepare);
     pasting.push_back(paste);
     whole.push_back(all);
@@ -228,7 +228,7 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
                                      stage("mask, keypoint head", &DetectorTimes::mask_head,
                                            detections == 0 ? 0 : flops("mask_head") + flops("keypoint_head")),
                                      {"paste", median(pasting)}};
-  const std::vector<Stage> kinds = time_kinds(detector, *executor, batch, numbers, options.precision, options.repeat);
+  const std::vector<Stage> kinds = median_kinds(kind_runs, peaks);
   const double peak = median(peaks);
   const double linear = yardstick({12544, 1024}, 1000, 1, 1);
   const double convolution = yardstick({256, 256, 3, 1, 1}, 1, 200, 304);
@@ -270,7 +270,7 @@ int run_bench_infer(const CLI::App& command, const BenchInferOptions& options) {
     rest -= part.seconds;
     print_row(part);
   }
-  fmt::print("{:<22}{:>10.1f}\n{:<22}{:>10.1f}\n\nof these, in other runs:\n", "other", rest * 1e3, "all",
+  fmt::print("{:<22}{:>10.1f}\n{:<22}{:>10.1f}\n\nof these:\n", "other", rest * 1e3, "all",
              median(whole) * 1e3);
   for (const Stage& part : kinds) print_row(part);
   fmt::print("\n");

@@ -8,7 +8,6 @@
 #include "fastermask/base/error.h"
 #include "fastermask/base/log.h"
 #include "fastermask/base/progress.h"
-#include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/input_batch.h"
 
 namespace fastermask {

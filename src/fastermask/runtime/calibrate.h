@@ -9,8 +9,8 @@
 
 #include "fastermask/config/config.h"
 #include "fastermask/runtime/calibration.h"
-#include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/compiled_weights.h"
+#include "fastermask/runtime/cpu_executor.h"
 #include "fastermask/runtime/detector.h"
 #include "fastermask/structures/image.h"
 #include "fastermask/structures/ndarray.h"

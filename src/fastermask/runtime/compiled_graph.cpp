@@ -201,7 +201,7 @@ void CompiledGraph::run(const HostTensor& input, std::vector<HostTensor>& output
     const Clock::time_point begin = observer != nullptr && observer->time ? Clock::now() : Clock::time_point();
     run_step(s, *plan, values);
     if (observer == nullptr) continue;
-    if (observer->time) {
+    if (observer->time && (s == 0 || !steps_[s - 1].with_next)) {
       const auto flops = [&](const FusedStep& fused) {
         const Layer& layer = graph_.layers[at(fused.layer)];  // whose input is flattened, which `fused.input` may not be
         return layer_flops(layer, plan->shapes[at(layer.inputs[0])], plan->shapes[at(fused.layer)]);

@@ -10,7 +10,7 @@
 #include "fastermask/kernels/convolution.h"
 #include "fastermask/kernels/convolution_gradient.h"
 #include "fastermask/training/gradient_sum.h"
-#include "fastermask/training/row_sums.h"
+#include "fastermask/training/row_loops.h"
 
 namespace fastermask {
 namespace {

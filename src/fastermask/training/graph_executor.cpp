@@ -7,7 +7,7 @@
 #include "fastermask/training/flatten_autograd.h"
 #include "fastermask/training/linear_autograd.h"
 #include "fastermask/training/recompute.h"
-#include "fastermask/training/row_sums.h"
+#include "fastermask/training/row_loops.h"
 #include "fastermask/training/sync_norm.h"
 
 namespace fastermask {

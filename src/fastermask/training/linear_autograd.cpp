@@ -3,7 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "fastermask/base/cpu.h"
-#include "fastermask/training/row_sums.h"
+#include "fastermask/training/row_loops.h"
 
 namespace fastermask {
 namespace {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <set>
 #include <thread>
 #include <vector>
@@ -99,14 +100,32 @@ TEST(ThreadTeam, AForkedProcessHasThreadsOfItsOwn) {
   set_num_threads(0);
 }
 
-TEST(SpinLimit, IsShortWhileThreadsWaitForCoresAndLongWhenTheyDoNot) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) GTEST_SKIP() << "OMP_WAIT_POLICY settles it";
+// A policy is read once in a process, so each test asks a process of its own.
+class SpinLimitOf : public testing::Test {
+ protected:
+  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+
+  // Status 0 when the limit is as expected.
+  [[noreturn]] static void expect(const char* policy, std::chrono::nanoseconds expected) {
+    setenv("OMP_WAIT_POLICY", policy, 1);
+    SpinLimit limit;
+    std::_Exit(limit.get() == expected ? 0 : 1);
+  }
+  [[noreturn]] static void expect_to_adapt();
+};
+
+TEST_F(SpinLimitOf, APassiveProgramIsNone) {
+  EXPECT_EXIT(expect("passive", std::chrono::nanoseconds(0)), testing::ExitedWithCode(0), "");
+}
+
+TEST_F(SpinLimitOf, AnActiveProgramIsTwoMilliseconds) {
+  EXPECT_EXIT(expect("ACTIVE", std::chrono::milliseconds(2)), testing::ExitedWithCode(0), "");
+}
+
+void SpinLimitOf::expect_to_adapt() {
+  unsetenv("OMP_WAIT_POLICY");
+  const bool can_tell = core_limit() == 0 && std::ifstream("/proc/thread-self/schedstat").good();
   SpinLimit limit;
-  const auto busy_for = [](std::chrono::milliseconds time) {
-    const auto begin = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() - begin < time) {
-    }
-  };
   std::atomic<bool> end{false};
   std::vector<std::thread> others;
   for (int i = 0; i < 3 * available_cores(); ++i)
@@ -115,19 +134,24 @@ TEST(SpinLimit, IsShortWhileThreadsWaitForCoresAndLongWhenTheyDoNot) {
       }
     });
   limit.get();
-  busy_for(std::chrono::milliseconds(500));
+  const auto begin = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(500)) {
+  }
   const auto crowded = limit.get();
   end = true;
   for (std::thread& other : others) other.join();
-  EXPECT_LT(crowded, std::chrono::microseconds(100));
-  // Others may use this machine, too: one quiet moment is enough.
-  auto alone = crowded;
+  auto alone = crowded;  // other programs may be busy here: one quiet moment is enough
   for (int i = 0; i < 200 && alone == crowded; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     alone = limit.get();
   }
-  if (alone == crowded) GTEST_SKIP() << "a container with limited time, or no figures from the kernel";
-  EXPECT_GT(alone, crowded);
+  const bool short_when_crowded = crowded == std::chrono::microseconds(20);
+  const bool long_when_alone = alone == std::chrono::milliseconds(2);
+  std::_Exit(short_when_crowded && long_when_alone == can_tell ? 0 : 1);
+}
+
+TEST_F(SpinLimitOf, OthersIsShortWhileThreadsWaitForCoresAndLongWhenTheyDoNot) {
+  EXPECT_EXIT(expect_to_adapt(), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

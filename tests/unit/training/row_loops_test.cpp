@@ -1,4 +1,4 @@
-#include "fastermask/training/row_sums.h"
+#include "fastermask/training/row_loops.h"
 
 #include <gtest/gtest.h>
 

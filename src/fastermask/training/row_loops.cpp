@@ -1,9 +1,10 @@
-#include "fastermask/training/row_sums.h"
+#include "fastermask/training/row_loops.h"
 
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "fastermask/base/parallel.h"
 #include "fastermask/kernels/row_ops.h"
@@ -41,7 +42,9 @@ at::Tensor multiply_each_row(const at::Tensor& rows, const at::Tensor& scale) {
   parallel_for(0, count, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(length, 1)),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t k = begin; k < end; ++k) {
-                   for (std::int64_t i = k * length; i < (k + 1) * length; ++i) out[i] = in[i] * factor[k];
+                   const float* const row = in + k * length;
+                   row_ops().weighted_sum(&row, factor + k, 1, static_cast<std::ptrdiff_t>(length), false,
+                                          out + k * length);
                  }
                });
   return result;
