@@ -17,6 +17,7 @@ namespace fastermask {
 constexpr int kFp16GradientRows = kPanelWidth;
 constexpr int kFp16GradientColumns = 2 * kPanelWidth;
 constexpr int kFp16GradientDepth = 128;  // of pixels or tiles that are summed in float16
+constexpr int kFp16PanelsTogether = 32;  // whose numbers of so many pixels a second-level cache holds
 
 // sums[r][n] (+)= scale * sum over m of rows[m][r] * columns[m][n], for all rows and columns.
 struct Fp16GradientProduct {
@@ -35,6 +36,10 @@ struct Fp16GradientOps {
   // above, columns that are missing as zeros; multiplied with a power of two that makes the largest less than 2^4, so
   // that kFp16GradientDepth products of two such numbers stay in float16's range. Returns one over that. NaN stays.
   float (*pack)(const float* in, std::ptrdiff_t stride, int rows, int columns, int width, Fp16* out) = nullptr;
+  // The same for several panels side by side, at most kFp16PanelsTogether: panel i, of columns i * width and on, goes to
+  // out + i * panel_step, and its scale to scales[i * scale_step]. Rows are read from memory once, one after the other.
+  void (*pack_panels)(const float* in, std::ptrdiff_t stride, int rows, int columns, int width, Fp16* out,
+                      std::ptrdiff_t panel_step, float* scales, std::ptrdiff_t scale_step) = nullptr;
 };
 
 // Null pointers on processors that have no such units.

@@ -48,18 +48,12 @@ void multiply(const Fp16GradientProduct& product) {
   }
 }
 
-float pack(const float* in, std::ptrdiff_t stride, int rows, int columns, int width, Fp16* out) {
-  constexpr int kExponent = 4;
-  const int vectors = width / kPanelWidth;
-  __m512 sizes = _mm512_setzero_ps();
-  for (int v = 0; v < vectors; ++v) {
-    const __mmask16 there = lanes_there(columns - v * kPanelWidth);
-    const float* row = in + v * kPanelWidth;
-    for (int r = 0; r < rows; ++r, row += stride) sizes = larger_sizes(sizes, _mm512_maskz_loadu_ps(there, row));
-  }
-  const float power = power_for(_mm512_reduce_max_ps(sizes), kExponent);
+constexpr int kExponent = 4;  // of the power of two that numbers are made less than
+
+// `rows` rows of `columns` numbers times `power`, as a panel.
+void fill_panel(const float* in, std::ptrdiff_t stride, int rows, int columns, int width, float power, Fp16* out) {
   const __m512 powers = _mm512_set1_ps(power);
-  for (int v = 0; v < vectors; ++v) {
+  for (int v = 0; v < width / kPanelWidth; ++v) {
     const __mmask16 there = lanes_there(columns - v * kPanelWidth);
     const float* row = in + v * kPanelWidth;
     Fp16* to = out + v * kPanelWidth;
@@ -68,11 +62,46 @@ float pack(const float* in, std::ptrdiff_t stride, int rows, int columns, int wi
                           as_fp16(_mm512_mul_ps(_mm512_maskz_loadu_ps(there, row), powers)));
     }
   }
+}
+
+float pack(const float* in, std::ptrdiff_t stride, int rows, int columns, int width, Fp16* out) {
+  __m512 sizes = _mm512_setzero_ps();
+  for (int v = 0; v < width / kPanelWidth; ++v) {
+    const __mmask16 there = lanes_there(columns - v * kPanelWidth);
+    const float* row = in + v * kPanelWidth;
+    for (int r = 0; r < rows; ++r, row += stride) sizes = larger_sizes(sizes, _mm512_maskz_loadu_ps(there, row));
+  }
+  const float power = power_for(_mm512_reduce_max_ps(sizes), kExponent);
+  fill_panel(in, stride, rows, columns, width, power, out);
   return 1 / power;
+}
+
+void pack_panels(const float* in, std::ptrdiff_t stride, int rows, int columns, int width, Fp16* out,
+                 std::ptrdiff_t panel_step, float* scales, std::ptrdiff_t scale_step) {
+  constexpr int kMostVectors = kFp16PanelsTogether * kFp16GradientColumns / kPanelWidth;
+  __m512 sizes[kMostVectors];
+  const int vectors = (columns + kPanelWidth - 1) / kPanelWidth, vectors_of_panel = width / kPanelWidth;
+  const __mmask16 in_last = lanes_there(columns - (vectors - 1) * kPanelWidth);
+  for (int v = 0; v < vectors; ++v) sizes[v] = _mm512_setzero_ps();
+  const float* row = in;
+  for (int r = 0; r < rows; ++r, row += stride) {
+    for (int v = 0; v < vectors - 1; ++v) sizes[v] = larger_sizes(sizes[v], _mm512_loadu_ps(row + v * kPanelWidth));
+    const int last = vectors - 1;
+    sizes[last] = larger_sizes(sizes[last], _mm512_maskz_loadu_ps(in_last, row + last * kPanelWidth));
+  }
+  for (int first = 0; first < vectors; first += vectors_of_panel) {
+    __m512 most = sizes[first];
+    for (int v = first + 1; v < std::min(first + vectors_of_panel, vectors); ++v) most = larger_sizes(most, sizes[v]);
+    const float power = power_for(_mm512_reduce_max_ps(most), kExponent);
+    fill_panel(in + first * kPanelWidth, stride, rows, columns - first * kPanelWidth, width, power, out);
+    *scales = 1 / power;
+    out += panel_step;
+    scales += scale_step;
+  }
 }
 
 }  // namespace
 
-Fp16GradientOps fp16_gradient_unit_ops() { return {multiply, pack}; }
+Fp16GradientOps fp16_gradient_unit_ops() { return {multiply, pack, pack_panels}; }
 
 }  // namespace fastermask::FASTERMASK_ISA

@@ -57,28 +57,34 @@ class Fp16LinearGradient {
            static_cast<std::ptrdiff_t>(panel) * rows_at_once_ * kFp16GradientRows;
   }
 
-  void pack_part(const float* rows, int row_length, int panel, int width, int part, int count, Fp16* out,
+  // Some panels of one part of `rows`, from `first_panel` on.
+  void pack_part(const float* rows, int row_length, int first_panel, int width, int part, int count, Fp16* out,
                  float* scales) {
-    const int first = part * kFp16GradientDepth, column = panel * width;
-    scales[panel * kMostParts + part] =
-        ops_.pack(rows + static_cast<std::ptrdiff_t>(first) * row_length + column, row_length,
-                  std::min(kFp16GradientDepth, count - first), row_length - column, width, out + first * width);
+    const int first = part * kFp16GradientDepth, column = first_panel * width;
+    ops_.pack_panels(rows + static_cast<std::ptrdiff_t>(first) * row_length + column, row_length,
+                     std::min(kFp16GradientDepth, count - first),
+                     std::min(row_length - column, kFp16PanelsTogether * width), width, out + first * width,
+                     static_cast<std::ptrdiff_t>(rows_at_once_) * width, scales + first_panel * kMostParts + part,
+                     kMostParts);
   }
 
   // Panels of rows first .. first + count: [panel][row][width].
   void pack(std::int64_t first, int count) {
-    const int parts = (count + kFp16GradientDepth - 1) / kFp16GradientDepth, panels = in_panels_ + out_panels_;
+    const auto shares_of = [](int panels) { return (panels + kFp16PanelsTogether - 1) / kFp16PanelsTogether; };
+    const int parts = (count + kFp16GradientDepth - 1) / kFp16GradientDepth;
+    const int in_shares = shares_of(in_panels_), shares = in_shares + shares_of(out_panels_);
     const float* const input = call_.input + first * call_.in_features;
     const float* const gradient = call_.output_gradient + first * call_.out_features;
-    parallel_for(0, static_cast<std::int64_t>(parts) * panels, 4, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, static_cast<std::int64_t>(parts) * shares, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const int part = static_cast<int>(i / panels), panel = static_cast<int>(i % panels);
-        if (panel < in_panels_) {
+        const int part = static_cast<int>(i / shares), share = static_cast<int>(i % shares);
+        if (share < in_shares) {
+          const int panel = share * kFp16PanelsTogether;
           pack_part(input, call_.in_features, panel, kFp16GradientColumns, part, count, input_panel(panel),
                     input_scales_.data());
         } else {
-          const int of_out = panel - in_panels_;
-          pack_part(gradient, call_.out_features, of_out, kFp16GradientRows, part, count, gradient_panel(of_out),
+          const int panel = (share - in_shares) * kFp16PanelsTogether;
+          pack_part(gradient, call_.out_features, panel, kFp16GradientRows, part, count, gradient_panel(panel),
                     gradient_scales_.data());
         }
       }

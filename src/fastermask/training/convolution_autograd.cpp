@@ -11,6 +11,7 @@
 #include "fastermask/kernels/convolution_gradient.h"
 #include "fastermask/training/gradient_sum.h"
 #include "fastermask/training/row_loops.h"
+#include "fastermask/training/sparse_gradient.h"
 
 namespace fastermask {
 namespace {
@@ -80,6 +81,18 @@ class ConvolutionWeight {
     return --uses_ == 0 ? std::move(backward_) : backward_;
   }
 
+  // From rows of the output's gradient to the windows of the input that they came from.
+  std::shared_ptr<const PackedConvolution> to_windows() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (to_windows_ == nullptr) {
+      const at::Tensor matrix = kernels_as_windows(weight_);
+      ConvolutionGeometry back = pointwise_geometry(matrix.size(0), matrix.size(1));
+      back.transposed = true;  // its weight is [in, out], as it lies there
+      to_windows_ = std::make_shared<const PackedConvolution>(pack_weight(back, matrix, {}, numbers_));
+    }
+    return to_windows_;
+  }
+
   void forget_forward() { forward_.reset(); }
 
  private:
@@ -88,7 +101,7 @@ class ConvolutionWeight {
   ProductNumbers numbers_;
   std::mutex mutex_;
   std::optional<PackedConvolution> forward_;
-  std::shared_ptr<const PackedConvolution> backward_;
+  std::shared_ptr<const PackedConvolution> backward_, to_windows_;
   int uses_ = 0;  // that have not gone back yet
 };
 
@@ -130,6 +143,21 @@ GradientPart input_gradient(const std::shared_ptr<ConvolutionWeight>& weight, co
   return part;
 }
 
+// The same from few pixels of the output.
+GradientPart input_gradient_of_few(const std::shared_ptr<ConvolutionWeight>& weight, const SparseGradient& gradient) {
+  GradientPart part;
+  const ConvolutionGeometry& geometry = weight->geometry();
+  const at::Tensor windows = multiply_rows(*weight->to_windows(), gradient.rows);
+  if (is_pointwise(geometry) && geometry.stride == 1) {
+    part.few = SparseGradient{gradient.pixels, windows};
+  } else {
+    part.into = [geometry, windows, pixels = gradient.pixels](const at::Tensor& sum, const at::Tensor& gate) {
+      add_windows(geometry, windows, pixels, gate, sum);
+    };
+  }
+  return part;
+}
+
 at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor& pixels, const at::Tensor& gradient,
                            ProductNumbers numbers) {
   if (has_rows_gradient(geometry)) {
@@ -155,7 +183,13 @@ at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor
 struct ConvolutionHolder : torch::CustomClassHolder {
   std::shared_ptr<ConvolutionWeight> weight;
   GradientEdge to_input;
+  std::shared_ptr<std::optional<SparseGradient>> few;  // of the output (sum_gradients()); null: not for this layer
 };
+
+// Whether the backward pass knows how to leave out zeros.
+bool may_be_sparse(const ConvolutionGeometry& g, const ConvolutionTail& tail) {
+  return g.groups == 1 && !(tail.residual.defined() && tail.residual.requires_grad());
+}
 
 class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
  public:
@@ -181,9 +215,15 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
     const auto& holder = *static_cast<const ConvolutionHolder*>(capsule.get());
     const ConvolutionGeometry& geometry = holder.weight->geometry();
     const ProductNumbers numbers = holder.weight->numbers();
-    const at::Tensor gradient = channels_last(gradients[0]);  // masked already where there is a relu
     // Inputs with gradients are counted by tensors: input, weight, bias, residual.
-    bool input_left = context->needs_input_grad(0), weight_left = context->needs_input_grad(1);
+    const Needed needed{context->needs_input_grad(0), context->needs_input_grad(1), context->needs_input_grad(2)};
+    if (holder.few != nullptr && holder.few->has_value())
+      return of_few(holder, *std::exchange(*holder.few, std::nullopt), saved[0], needed);
+    const at::Tensor gradient = channels_last(gradients[0]);  // masked already where there is a relu
+    if (holder.few != nullptr) {
+      if (const auto few = sparse_gradient(gradient)) return of_few(holder, *few, saved[0], needed);
+    }
+    bool input_left = needed.input, weight_left = needed.weight;
     at::Tensor to_input, to_weight, to_bias, to_residual;
     // In float32 oneDNN is as fast for what is not Winograd's, but for what can be done in registers.
     const bool own = numbers == ProductNumbers::halves || has_tile_gradient(geometry);
@@ -207,7 +247,7 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
       if (input_left) to_input = of_input;
       if (weight_left) to_weight = of_weight;
     }
-    if (context->needs_input_grad(2)) to_bias = column_sums(pixel_rows(gradient, 1));
+    if (needed.bias) to_bias = column_sums(pixel_rows(gradient, 1));
     if (context->needs_input_grad(3)) {
       const std::int64_t scale = context->saved_data["residual_scale"].toInt();
       const std::int64_t height = gradient.size(2), width = gradient.size(3);
@@ -220,11 +260,37 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
   }
 
  private:
+  struct Needed {
+    bool input, weight, bias;
+  };
+
+  static torch::autograd::variable_list of_few(const ConvolutionHolder& holder, const SparseGradient& few,
+                                               const at::Tensor& pixels, const Needed& needed) {
+    const ConvolutionGeometry& geometry = holder.weight->geometry();
+    at::Tensor to_input, to_weight, to_bias;
+    if (needed.input) {
+      to_input = leave_or_compute(holder, input_gradient_of_few(holder.weight, few), pixels);
+    } else {
+      holder.to_input.forget();
+    }
+    if (needed.weight) {
+      const at::Tensor windows = input_windows(geometry, pixels, few.pixels);
+      to_weight = windows_as_kernels(rows_weight_gradient(windows, few.rows, holder.weight->numbers()),
+                                     geometry.in_channels);
+    }
+    if (needed.bias) to_bias = column_sums(few.rows);
+    return {at::Tensor(), to_input, to_weight, to_bias, at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+
   static at::Tensor leave_or_compute(const ConvolutionHolder& holder, GradientPart part, const at::Tensor& pixels) {
     if (holder.to_input) return holder.to_input.leave(std::move(part));
     if (part.onto != nullptr) return part.onto({}, {});
     const at::Tensor sum = at::zeros_like(pixels);
-    part.into(sum, {});
+    if (part.few.has_value()) {
+      add_sparse(*part.few, {}, sum);
+    } else {
+      part.into(sum, {});
+    }
     return sum;
   }
 };
@@ -267,10 +333,11 @@ at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, con
       tail.residual.defined() ? tail.residual : at::zeros({0}, weight.options().requires_grad(false));
   const auto holder = c10::make_intrusive<ConvolutionHolder>();
   holder->weight = packed;
+  if (may_be_sparse(packed->geometry(), tail)) holder->few = std::make_shared<std::optional<SparseGradient>>();
   const at::Tensor pixels = GradientEdge::read(input, holder->to_input);
   return sum_gradients(
       OwnConvolution::apply(holder, pixels, weight, used_bias, used_residual, tail.residual_scale, tail.relu),
-      tail.relu, !hooked);
+      tail.relu, !hooked, holder->few);
 }
 
 }  // namespace fastermask

@@ -12,7 +12,8 @@ namespace fastermask {
 torch::autograd::variable_list GradientSum::apply(torch::autograd::variable_list&& gradients) {
   at::Tensor sum;
   bool own = false;  // nobody else has it
-  std::vector<GradientPart> onto, into;
+  std::vector<GradientPart> onto, into, few;
+  if (few_ != nullptr) few_->reset();
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     at::Tensor gradient = std::move(gradients[i]);
     // Of a reader that this backward pass did not come by, nothing is added, even if an earlier one left something.
@@ -22,12 +23,27 @@ torch::autograd::variable_list GradientSum::apply(torch::autograd::variable_list
       onto.push_back(std::move(part));
     } else if (part.into != nullptr) {
       into.push_back(std::move(part));
+    } else if (part.few.has_value()) {
+      few.push_back(std::move(part));
     } else if (!sum.defined()) {
       sum = channels_last(gradient);
     } else {
       sum = own ? sum.add_(gradient) : channels_last(sum + gradient);
       own = true;
     }
+  }
+  if (few_ != nullptr && !few.empty() && !sum.defined() && onto.empty() && into.empty()) {
+    std::vector<SparseGradient> all;
+    for (GradientPart& part : few) all.push_back(std::move(*part.few));
+    *few_ = sum_of(all, gate_);
+    if (clock_ != nullptr) clock_->enter(stage_);
+    return {no_gradient()};
+  }
+  for (GradientPart& part : few) {
+    part.into = [gradient = std::move(*part.few)](const at::Tensor& to, const at::Tensor& gate) {
+      add_sparse(gradient, gate, to);
+    };
+    into.push_back(std::move(part));
   }
   for (std::size_t i = 0; i < onto.size(); ++i) {
     if (clock_ != nullptr) clock_->enter(onto[i].stage);
@@ -53,6 +69,8 @@ torch::autograd::variable_list GradientSum::apply(torch::autograd::variable_list
   return {sum};
 }
 
+at::Tensor GradientSum::no_gradient() const { return at::zeros({1, 1, 1, 1}, options_).expand(shape_); }
+
 void GradientSum::set_clock(StepClock* clock, const std::string& stage) {
   clock_ = clock;
   stage_ = stage;
@@ -60,6 +78,7 @@ void GradientSum::set_clock(StepClock* clock, const std::string& stage) {
 
 void GradientSum::release_variables() {
   gate_.reset();
+  if (few_ != nullptr) few_->reset();
   parts_.assign(parts_.size(), {});
 }
 
@@ -89,14 +108,15 @@ at::Tensor GradientEdge::read(const at::Tensor& value, GradientEdge& edge) {
 at::Tensor GradientEdge::leave(GradientPart part) const {
   if (sum_->clock_ != nullptr) part.stage = sum_->clock_->current();
   sum_->parts_.at(number_) = std::move(part);
-  return at::zeros({1, 1, 1, 1}, sum_->options_).expand(sum_->shape_);
+  return sum_->no_gradient();
 }
 
 void GradientEdge::forget() const {
   if (sum_ != nullptr) sum_->parts_.at(number_) = {};
 }
 
-at::Tensor sum_gradients(const at::Tensor& value, bool relu, bool apart) {
+at::Tensor sum_gradients(const at::Tensor& value, bool relu, bool apart,
+                         const std::shared_ptr<std::optional<SparseGradient>>& few) {
   if (!value.requires_grad()) return value;
   const std::shared_ptr<GradientSum> node(new GradientSum, torch::autograd::deleteNode);
   node->set_next_edges(torch::autograd::collect_next_edges(value));
@@ -104,6 +124,7 @@ at::Tensor sum_gradients(const at::Tensor& value, bool relu, bool apart) {
   node->options_ = value.options().requires_grad(false);
   if (relu) node->gate_ = value.variable_data();
   node->apart_ = apart;
+  node->few_ = few;
   node->parts_.resize(1);
   return new_edge(value, node).first;
 }

@@ -9,22 +9,26 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "fastermask/training/sparse_gradient.h"
 #include "fastermask/training/tensor.h"
 
 namespace fastermask {
 
 class StepClock;
 
-// What a reader leaves to be done: one of the two.
+// What a reader leaves to be done: one of the three.
 struct GradientPart {
   // Returns `sum` (undefined: 0) plus the reader's gradient, channels-last, and 0 where `gate` (undefined: nowhere) is
   // at most 0. `sum` must not change.
   std::function<at::Tensor(const at::Tensor& sum, const at::Tensor& gate)> onto;
   // Adds the reader's gradient to the channels-last `sum`, but where `gate` is at most 0.
   std::function<void(const at::Tensor& sum, const at::Tensor& gate)> into;
+  // The reader's gradient itself, where it is 0 but at few pixels.
+  std::optional<SparseGradient> few;
   std::string stage;  // in which it is left
 };
 
@@ -39,13 +43,17 @@ class GradientSum : public torch::autograd::Node {
 
  private:
   friend class GradientEdge;
-  friend at::Tensor sum_gradients(const at::Tensor& value, bool relu, bool apart);
+  friend at::Tensor sum_gradients(const at::Tensor& value, bool relu, bool apart,
+                                  const std::shared_ptr<std::optional<SparseGradient>>& few);
+
+  at::Tensor no_gradient() const;  // zeros that take no memory
 
   std::vector<std::int64_t> shape_;  // [N, C, H, W]
   at::TensorOptions options_;
   at::Tensor gate_;  // undefined: none
   bool apart_ = true;
   std::vector<GradientPart> parts_;  // [edge], of the backward pass that is under way
+  std::shared_ptr<std::optional<SparseGradient>> few_;  // where a sum that is 0 but at few pixels goes; null: nowhere
   StepClock* clock_ = nullptr;
   std::string stage_;
 };
@@ -73,8 +81,11 @@ class GradientEdge {
 
 // The same value, whose readers' gradients go to a GradientSum. `relu`: the value came out of a relu, whose backward
 // pass the sum takes over (as LibTorch does it: NaN passes); it must not change then. Without `apart` readers get no
-// edges of their own: for hooks, which would see a part of the gradient.
-at::Tensor sum_gradients(const at::Tensor& value, bool relu, bool apart = true);
+// edges of their own: for hooks, which would see a part of the gradient. With `few`, what made the value can take a
+// gradient that is 0 but at few pixels: it then lies there, masked, when that is asked for its backward pass, and what
+// autograd gives it says nothing; otherwise nothing lies there.
+at::Tensor sum_gradients(const at::Tensor& value, bool relu, bool apart = true,
+                         const std::shared_ptr<std::optional<SparseGradient>>& few = nullptr);
 
 // Where the value's gradient is summed, or null.
 GradientSum* gradient_sum_of(const at::Tensor& value);
