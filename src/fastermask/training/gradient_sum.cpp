@@ -78,7 +78,6 @@ void GradientSum::set_clock(StepClock* clock, const std::string& stage) {
 
 void GradientSum::release_variables() {
   gate_.reset();
-  if (few_ != nullptr) few_->reset();
   parts_.assign(parts_.size(), {});
 }
 
