@@ -46,29 +46,70 @@ void bench_nms(benchmark::State& state) {
 }
 BENCHMARK(bench_nms)->Arg(1000)->Arg(4000)->Unit(benchmark::kMicrosecond);
 
-// Arguments: RoIs, pooled size. The level is p2, the largest.
-void bench_roi_align(benchmark::State& state) {
-  FeatureLevel level;
-  level.batch = 1;
-  level.height = kPicture.height / 4;
-  level.width = kPicture.width / 4;
-  level.channels = 256;
-  level.spatial_scale = 0.25F;
-  const std::size_t channels = static_cast<std::size_t>(level.channels);
-  const std::vector<float> features =
-      random_values(static_cast<std::size_t>(level.height) * static_cast<std::size_t>(level.width) * channels);
-  level.data = features.data();
-  std::vector<Roi> rois;
-  for (const Box& box : random_boxes(state.range(0))) {
-    rois.push_back({0, 0, {box.x1, box.y1, box.x1 + 112, box.y1 + 112}});  // FPN gives p2 boxes of up to 112 pixels
+// The largest level, p2, with RoIs of its size.
+struct RoiAlignScene {
+  explicit RoiAlignScene(std::int64_t rois_wanted, std::int64_t pooled) {
+    level.batch = 1;
+    level.height = kPicture.height / 4;
+    level.width = kPicture.width / 4;
+    level.channels = 256;
+    level.spatial_scale = 0.25F;
+    const std::size_t channels = static_cast<std::size_t>(level.channels);
+    features =
+        random_values(static_cast<std::size_t>(level.height) * static_cast<std::size_t>(level.width) * channels);
+    level.data = features.data();
+    for (const Box& box : random_boxes(rois_wanted)) {
+      rois.push_back({0, 0, {box.x1, box.y1, box.x1 + 112, box.y1 + 112}});  // FPN gives p2 boxes of up to 112 pixels
+    }
+    params.pooled_height = params.pooled_width = static_cast<int>(pooled);
+    size = rois.size() * static_cast<std::size_t>(pooled * pooled) * channels;
   }
+
+  FeatureLevel level;
+  std::vector<float> features;
+  std::vector<Roi> rois;
   RoiAlignParams params;
-  params.pooled_height = params.pooled_width = static_cast<int>(state.range(1));
-  std::vector<float> output(rois.size() * static_cast<std::size_t>(state.range(1) * state.range(1)) * channels);
-  for (auto _ : state) roi_align_forward(Span<const FeatureLevel>(&level, 1), rois, params, output.data());
+  std::size_t size = 0;  // of what is pooled
+};
+
+// Arguments: RoIs, pooled size. Number: what is pooled.
+template <class Number>
+void bench_roi_align(benchmark::State& state) {
+  const RoiAlignScene scene(state.range(0), state.range(1));
+  std::vector<Number> output(scene.size);
+  for (auto _ : state)
+    roi_align_forward(Span<const FeatureLevel>(&scene.level, 1), scene.rois, scene.params, output.data());
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(bench_roi_align)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_TEMPLATE(bench_roi_align, float)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_TEMPLATE(bench_roi_align, Bf16)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// Both in bfloat16, features too.
+void bench_roi_align_in_bf16(benchmark::State& state) {
+  const RoiAlignScene scene(state.range(0), state.range(1));
+  std::vector<Bf16> features(scene.features.size()), output(scene.size);
+  narrow_to_bf16(scene.features.data(), features.data(), static_cast<std::int64_t>(features.size()));
+  const FeatureLevel& of = scene.level;
+  const HalfFeatureLevel level{features.data(), of.batch, of.height, of.width, of.channels, of.spatial_scale};
+  for (auto _ : state)
+    roi_align_forward(Span<const HalfFeatureLevel>(&level, 1), scene.rois, scene.params, output.data());
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(bench_roi_align_in_bf16)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
+
+template <class Number>
+void bench_roi_align_backward(benchmark::State& state) {
+  const RoiAlignScene scene(state.range(0), state.range(1));
+  const std::vector<Number> gradient(scene.size);
+  std::vector<float> features(scene.features.size());
+  const FeatureLevel& of = scene.level;
+  const FeatureLevelGradient level{features.data(), of.batch, of.height, of.width, of.channels, of.spatial_scale};
+  for (auto _ : state)
+    roi_align_backward(Span<const FeatureLevelGradient>(&level, 1), scene.rois, scene.params, gradient.data());
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK_TEMPLATE(bench_roi_align_backward, float)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_TEMPLATE(bench_roi_align_backward, Bf16)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
 
 void bench_resize(benchmark::State& state) {
   Image image(480, 640);

@@ -22,18 +22,6 @@ struct GroupNormScratch {
 
 std::int64_t grain(std::int64_t floats_each) { return std::max<std::int64_t>(1, kGrainFloats / floats_each); }
 
-// [rows, columns] to [columns, rows], some columns at a time: a cache line of the input is read once.
-void turn_matrix(const float* in, int rows, int columns, float* out) {
-  constexpr int kTogether = 16;
-  for (int first = 0; first < columns; first += kTogether) {
-    const int end = std::min(first + kTogether, columns);
-    for (int r = 0; r < rows; ++r) {
-      for (int c = first; c < end; ++c)
-        out[static_cast<std::ptrdiff_t>(c) * rows + r] = in[static_cast<std::ptrdiff_t>(r) * columns + c];
-    }
-  }
-}
-
 // Calls body(where the image begins) for each, in parallel.
 template <class Body>
 void for_each_image(const FeatureMapShape& shape, const Body& body) {
@@ -205,16 +193,30 @@ void spatial_mean(const FeatureMapShape& shape, const float* input, float* outpu
 }
 
 void flatten_channels_first(const FeatureMapShape& shape, const float* input, float* output) {
-  const int pixels = shape.height * shape.width;
+  const auto turn = FASTERMASK_PICK_COPY(turn_matrix, best_isa());
   for_each_image(shape, [&](std::int64_t first) {
-    turn_matrix(input + first, pixels, shape.channels, output + first);
+    turn(input + first, shape.height * shape.width, shape.channels, output + first);
+  });
+}
+
+void flatten_channels_first(const FeatureMapShape& shape, const Bf16* input, float* output) {
+  const auto turn = FASTERMASK_PICK_COPY(turn_matrix_of_bf16, best_isa());
+  for_each_image(shape, [&](std::int64_t first) {
+    turn(input + first, shape.height * shape.width, shape.channels, output + first);
   });
 }
 
 void unflatten_channels_first(const FeatureMapShape& shape, const float* input, float* output) {
-  const int pixels = shape.height * shape.width;
+  const auto turn = FASTERMASK_PICK_COPY(turn_matrix, best_isa());
   for_each_image(shape, [&](std::int64_t first) {
-    turn_matrix(input + first, shape.channels, pixels, output + first);
+    turn(input + first, shape.channels, shape.height * shape.width, output + first);
+  });
+}
+
+void unflatten_channels_first(const FeatureMapShape& shape, const float* input, Bf16* output) {
+  const auto turn = FASTERMASK_PICK_COPY(turn_matrix_to_bf16, best_isa());
+  for_each_image(shape, [&](std::int64_t first) {
+    turn(input + first, shape.channels, shape.height * shape.width, output + first);
   });
 }
 

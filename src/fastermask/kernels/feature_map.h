@@ -1,10 +1,10 @@
-// What networks do to feature maps besides convolutions: pooling, group norm, upsampling, sums. Inference, float32,
-// channels last; each parallel, with equal results for every thread count, and thread-safe.
+// What networks do to feature maps besides convolutions: pooling, group norm, upsampling, sums. Float32, channels last; each parallel, with equal results for every thread count, and thread-safe.
 //   N images   H, W size   P, Q output size   C channels   G groups
 #pragma once
 
 #include <cstdint>
 
+#include "fastermask/kernels/bf16.h"
 #include "fastermask/kernels/isa_copy.h"
 
 namespace fastermask {
@@ -42,8 +42,10 @@ void spatial_mean(const FeatureMapShape& shape, const float* input, float* outpu
 
 // [N, H, W, C] -> [N, C * H * W], in C, H, W order.
 void flatten_channels_first(const FeatureMapShape& shape, const float* input, float* output);
-// And back.
+void flatten_channels_first(const FeatureMapShape& shape, const Bf16* input, float* output);
+// And back, to bfloat16 rounded to the nearest.
 void unflatten_channels_first(const FeatureMapShape& shape, const float* input, float* output);
+void unflatten_channels_first(const FeatureMapShape& shape, const float* input, Bf16* output);
 
 // output = factor * (a + b), then relu if asked; `output` may be either. `b` null: only a.
 void add_maps(std::int64_t size, const float* a, const float* b, float factor, bool relu, float* output);
@@ -60,6 +62,11 @@ FASTERMASK_DECLARE_COPIES(
     void add_moments(const float* in, std::int64_t pixels, int channels, double* sums, double* squares);
 
     // out[i] = factor * (a[i] + b[i]), then relu if asked.
-    void add_rows(const float* a, const float* b, float factor, bool relu, std::int64_t count, float* out);)
+    void add_rows(const float* a, const float* b, float factor, bool relu, std::int64_t count, float* out);
+
+    // out[c * rows + r] = in[r * columns + c].
+    void turn_matrix(const float* in, int rows, int columns, float* out);
+    void turn_matrix_of_bf16(const Bf16* in, int rows, int columns, float* out);
+    void turn_matrix_to_bf16(const float* in, int rows, int columns, Bf16* out);)
 
 }  // namespace fastermask

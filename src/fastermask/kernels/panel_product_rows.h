@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "fastermask/kernels/lanes.h"
 #include "fastermask/kernels/panel_product.h"
 
 #if defined(__AVX512BF16__)
@@ -17,29 +18,19 @@ namespace {
 // Registers: kRows * kVectors sums, kVectors of the panel and a broadcast must fit (16, with AVX-512 32). By depth,
 // rows come by the 16 of a panel.
 #if defined(FASTERMASK_ISA_avx512)
-constexpr int kLanes = 16;
 constexpr int kRows = 12;
 constexpr int kPanels = 2;
 constexpr int kRowsByDepth = 8;
 #elif defined(FASTERMASK_ISA_avx2)
-constexpr int kLanes = 8;
 constexpr int kRows = 6;
 constexpr int kPanels = 1;
 constexpr int kRowsByDepth = kRows;
 #else
-constexpr int kLanes = 4;
 constexpr int kRows = 3;
 constexpr int kPanels = 1;
 constexpr int kRowsByDepth = kRows;
 #endif
 constexpr int kVectorsPerPanel = kPanelWidth / kLanes;
-
-using Floats = float __attribute__((vector_size(4 * kLanes)));
-// The same where it lies in memory: at any float's address.
-using FloatsAt = float __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
-
-Floats load(const float* address) { return *reinterpret_cast<const FloatsAt*>(address); }
-void store(float* address, const Floats& values) { *reinterpret_cast<FloatsAt*>(address) = values; }
 
 // What one step of depth reads of a panel, and of a row for all lanes.
 template <class Element>

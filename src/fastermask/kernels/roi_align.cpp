@@ -1,4 +1,4 @@
-// RoIAlign: a bin is a weighted sum of pixels (rows of C floats), and the gradient of a pixel is a weighted sum of
+// RoIAlign: a bin is a weighted sum of pixels (rows of C numbers), and the gradient of a pixel is a weighted sum of
 // bins.
 #include "fastermask/kernels/roi_align.h"
 
@@ -59,53 +59,74 @@ float roi_sample_share(const RoiAxis& rows, const RoiAxis& columns) {
   return 1.0f / std::max(static_cast<float>(rows.samples) * static_cast<float>(columns.samples), 1.0f);
 }
 
-// A list of rows of floats to be summed.
+void sum_weighted(const float* const* rows, const float* weights, int count, std::ptrdiff_t n, float* out) {
+  row_ops().weighted_sum(rows, weights, count, n, false, out);
+}
+void sum_weighted(const Bf16* const* rows, const float* weights, int count, std::ptrdiff_t n, float* out) {
+  row_ops().weighted_sum_of_bf16(rows, weights, count, n, false, out);
+}
+void sum_weighted(const float* const* rows, const float* weights, int count, std::ptrdiff_t n, Bf16* out) {
+  row_ops().weighted_sum_to_bf16(rows, weights, count, n, out);
+}
+void sum_weighted(const Bf16* const* rows, const float* weights, int count, std::ptrdiff_t n, Bf16* out) {
+  row_ops().weighted_sum_in_bf16(rows, weights, count, n, out);
+}
+
+// A list of rows to be summed.
+template <class Number>
 struct WeightedRows {
-  std::vector<const float*> rows;
+  std::vector<const Number*> rows;
   std::vector<float> weights;
 
   void clear() {
     rows.clear();
     weights.clear();
   }
-  void push(const float* row, float weight) {
+  void push(const Number* row, float weight) {
     rows.push_back(row);
     weights.push_back(weight);
   }
-  void sum_into(std::size_t n, bool add, float* out) const {
+  // Overwrites the n numbers at `out`.
+  template <class Out>
+  void sum_to(std::size_t n, Out* out) const {
+    sum_weighted(rows.data(), weights.data(), static_cast<int>(rows.size()), static_cast<std::ptrdiff_t>(n), out);
+  }
+  void add_to(std::size_t n, float* out) const {
     row_ops().weighted_sum(rows.data(), weights.data(), static_cast<int>(rows.size()), static_cast<std::ptrdiff_t>(n),
-                           add, out);
+                           true, out);
   }
 };
 
 // Memory of one thread, kept from roi to roi.
+template <class Number>
 struct RoiAlignScratch {
   RoiAxis rows;
   RoiAxis columns;
-  WeightedRows taps;
+  WeightedRows<Number> taps;
 };
 
-void align_one_roi(const FeatureLevel& level, const Roi& roi, const RoiAlignParams& params, RoiAlignScratch& scratch,
-                   float* output) {
+template <class In, class Out>
+void align_one_roi(const FeatureLevelOf<In>& level, const Roi& roi, const RoiAlignParams& params,
+                   RoiAlignScratch<In>& scratch, Out* output) {
   RoiAxis& rows = scratch.rows;
   RoiAxis& columns = scratch.columns;
   make_roi_axes(level, roi, params, rows, columns);
   const float share = roi_sample_share(rows, columns);
   const std::size_t channels = roi_index(level.channels);
   const std::size_t row_size = roi_index(level.width) * channels;
-  const float* image = level.data + roi_index(roi.image) * roi_index(level.height) * row_size;
+  const In* image = level.data + roi_index(roi.image) * roi_index(level.height) * row_size;
   for (std::size_t p = 0; p < roi_index(params.pooled_height); ++p) {
     for (std::size_t q = 0; q < roi_index(params.pooled_width); ++q, output += channels) {
       scratch.taps.clear();
       for (int i = rows.starts[p]; i < rows.starts[p + 1]; ++i) {
-        const float* row = image + roi_index(rows.pixels[roi_index(i)]) * row_size;
+        const In* row = image + roi_index(rows.pixels[roi_index(i)]) * row_size;
         const float weight = rows.weights[roi_index(i)] * share;
         for (int j = columns.starts[q]; j < columns.starts[q + 1]; ++j) {
           scratch.taps.push(row + roi_index(columns.pixels[roi_index(j)]) * channels,
                             weight * columns.weights[roi_index(j)]);
         }
       }
-      scratch.taps.sum_into(channels, false, output);
+      scratch.taps.sum_to(channels, output);
     }
   }
 }
@@ -171,23 +192,26 @@ std::vector<RoiFootprint> roi_footprints(Span<const FeatureLevelGradient> levels
   return footprints;
 }
 
+template <class Number>
 struct GradientScratch {
-  WeightedRows taps;
+  WeightedRows<Number> bins;
+  WeightedRows<float> taps;
   std::vector<float> mixed;  // [Q, C] this feature row's share of the roi's bins, summed over bin rows
 };
 
 // Adds one roi's gradient to one feature row: first the bin rows that touch it are mixed, then each pixel gathers from
 // the mixture's bins, so that it is read and written once.
-void add_roi_row(const RoiFootprint& footprint, int row, const float* grad_roi, std::size_t pooled_width,
-                 std::size_t channels, GradientScratch& scratch, float* feature_row) {
+template <class Number>
+void add_roi_row(const RoiFootprint& footprint, int row, const Number* grad_roi, std::size_t pooled_width,
+                 std::size_t channels, GradientScratch<Number>& scratch, float* feature_row) {
   const std::size_t slot = roi_index(row - footprint.rows.first);
-  scratch.taps.clear();
+  scratch.bins.clear();
   for (int i = footprint.rows.starts[slot]; i < footprint.rows.starts[slot + 1]; ++i) {
-    scratch.taps.push(grad_roi + roi_index(footprint.rows.bins[roi_index(i)]) * pooled_width * channels,
+    scratch.bins.push(grad_roi + roi_index(footprint.rows.bins[roi_index(i)]) * pooled_width * channels,
                       footprint.rows.weights[roi_index(i)] * footprint.share);
   }
-  if (scratch.taps.rows.empty()) return;
-  scratch.taps.sum_into(pooled_width * channels, false, scratch.mixed.data());
+  if (scratch.bins.rows.empty()) return;
+  scratch.bins.sum_to(pooled_width * channels, scratch.mixed.data());
   const RoiAxisByPixel& columns = footprint.columns;
   for (std::size_t column = 0; column < roi_index(columns.count()); ++column) {
     scratch.taps.clear();
@@ -196,32 +220,21 @@ void add_roi_row(const RoiFootprint& footprint, int row, const float* grad_roi, 
                         columns.weights[roi_index(i)]);
     }
     if (scratch.taps.rows.empty()) continue;
-    scratch.taps.sum_into(channels, true, feature_row + (roi_index(columns.first) + column) * channels);
+    scratch.taps.add_to(channels, feature_row + (roi_index(columns.first) + column) * channels);
   }
 }
 
-}  // namespace
-
-void check_roi_arguments(Span<const FeatureLevel> levels, Span<const Roi> rois, int pooled_height, int pooled_width,
-                         int sampling_ratio, const char* where) {
-  check_roi_levels(levels, rois, pooled_height, pooled_width, sampling_ratio, where);
-}
-
-void check_roi_arguments(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, int pooled_height,
-                         int pooled_width, int sampling_ratio, const char* where) {
-  check_roi_levels(levels, rois, pooled_height, pooled_width, sampling_ratio, where);
-}
-
-void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, const RoiAlignParams& params,
-                       float* output) {
+template <class In, class Out>
+void align_rois(Span<const FeatureLevelOf<In>> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                Out* output) {
   check_roi_arguments(levels, rois, params.pooled_height, params.pooled_width, params.sampling_ratio, "roi_align");
   if (rois.empty()) return;
   const std::size_t roi_size = roi_index(params.pooled_height) * roi_index(params.pooled_width) *
                                roi_index(levels[0].channels);
   const std::int64_t count = static_cast<std::int64_t>(rois.size());
   run_roi_tasks(count, [&](std::atomic<std::int64_t>& next) {
-    thread_local RoiAlignScratch kept;
-    RoiAlignScratch& scratch = kept;
+    thread_local RoiAlignScratch<In> kept;
+    RoiAlignScratch<In>& scratch = kept;
     for (std::int64_t task = next++; task < count; task = next++) {
       const std::size_t r = static_cast<std::size_t>(task);
       align_one_roi(levels[roi_index(rois[r].level)], rois[r], params, scratch, output + r * roi_size);
@@ -229,8 +242,9 @@ void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, co
   });
 }
 
-void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, const RoiAlignParams& params,
-                        const float* grad_output) {
+template <class Number>
+void add_roi_gradients(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                       const Number* grad_output) {
   check_roi_arguments(levels, rois, params.pooled_height, params.pooled_width, params.sampling_ratio, "roi_align");
   if (rois.empty()) return;
   const std::vector<RoiFootprint> footprints = roi_footprints(levels, rois, params);
@@ -240,7 +254,7 @@ void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi>
   const std::size_t roi_size = roi_index(params.pooled_height) * pooled_width * channels;
   const std::int64_t count = static_cast<std::int64_t>(bands.size());
   run_roi_tasks(count, [&](std::atomic<std::int64_t>& next) {
-    GradientScratch scratch;
+    GradientScratch<Number> scratch;
     scratch.mixed.resize(pooled_width * channels);
     for (std::int64_t task = next++; task < count; task = next++) {
       const GradientBand& band = bands[static_cast<std::size_t>(task)];
@@ -258,6 +272,48 @@ void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi>
       }
     }
   });
+}
+
+}  // namespace
+
+void check_roi_arguments(Span<const FeatureLevel> levels, Span<const Roi> rois, int pooled_height, int pooled_width,
+                         int sampling_ratio, const char* where) {
+  check_roi_levels(levels, rois, pooled_height, pooled_width, sampling_ratio, where);
+}
+
+void check_roi_arguments(Span<const HalfFeatureLevel> levels, Span<const Roi> rois, int pooled_height,
+                         int pooled_width, int sampling_ratio, const char* where) {
+  check_roi_levels(levels, rois, pooled_height, pooled_width, sampling_ratio, where);
+}
+
+void check_roi_arguments(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, int pooled_height,
+                         int pooled_width, int sampling_ratio, const char* where) {
+  check_roi_levels(levels, rois, pooled_height, pooled_width, sampling_ratio, where);
+}
+
+void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                       float* output) {
+  align_rois(levels, rois, params, output);
+}
+
+void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                       Bf16* output) {
+  align_rois(levels, rois, params, output);
+}
+
+void roi_align_forward(Span<const HalfFeatureLevel> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                       Bf16* output) {
+  align_rois(levels, rois, params, output);
+}
+
+void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                        const float* grad_output) {
+  add_roi_gradients(levels, rois, params, grad_output);
+}
+
+void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                        const Bf16* grad_output) {
+  add_roi_gradients(levels, rois, params, grad_output);
 }
 
 }  // namespace fastermask

@@ -4,19 +4,23 @@
 #pragma once
 
 #include "fastermask/base/span.h"
+#include "fastermask/kernels/bf16.h"
 #include "fastermask/structures/box.h"
 
 namespace fastermask {
 
-// One level's features of a batch.
-struct FeatureLevel {
-  const float* data = nullptr;  // [N, H, W, C]
-  int batch = 0;                // N
-  int height = 0;               // H
-  int width = 0;                // W
-  int channels = 0;             // C, the same at every level
-  float spatial_scale = 1;      // feature pixels per input-image pixel: 1 / stride
+// One level's features of a batch, in float32 or bfloat16.
+template <class Number>
+struct FeatureLevelOf {
+  const Number* data = nullptr;  // [N, H, W, C]
+  int batch = 0;                 // N
+  int height = 0;                // H
+  int width = 0;                 // W
+  int channels = 0;              // C, the same at every level
+  float spatial_scale = 1;       // feature pixels per input-image pixel: 1 / stride
 };
+using FeatureLevel = FeatureLevelOf<float>;
+using HalfFeatureLevel = FeatureLevelOf<Bf16>;
 
 // Where a level's gradient is added to; fields as in FeatureLevel.
 struct FeatureLevelGradient {
@@ -46,23 +50,32 @@ struct RoiAlignParams {
 //
 //   output  [R, P, Q, C], overwritten
 //
-// Throws Error when a roi names a missing image or level, a box is not finite or spans more than 1e7 feature pixels,
-// levels are empty or differ in channels, or a parameter is out of range. Parallel over rois; equal results for every
-// thread count. Thread-safe.
+// In bfloat16 what is read and written has 16 bits: sums are of floats, rounded at their end (to the nearest). Throws
+// Error when a roi names a missing image or level, a box is not finite or spans more than 1e7 feature pixels, levels are
+// empty or differ in channels, or a parameter is out of range. Parallel over rois; equal results for every thread count.
+// Thread-safe.
 void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, const RoiAlignParams& params,
                        float* output);
+void roi_align_forward(Span<const FeatureLevel> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                       Bf16* output);
+void roi_align_forward(Span<const HalfFeatureLevel> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                       Bf16* output);
 
-// Adds the gradient of the features.
+// Adds the gradient of the features, in float32: a pixel gathers from many rois.
 //
 //   grad_output  [R, P, Q, C]
 //
 // Same errors. Parallel over feature rows: no atomics; equal results for every thread count, bit for bit.
 void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, const RoiAlignParams& params,
                         const float* grad_output);
+void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, const RoiAlignParams& params,
+                        const Bf16* grad_output);
 
 // Throws what both throw for wrong arguments; `where` opens the message.
 void check_roi_arguments(Span<const FeatureLevel> levels, Span<const Roi> rois, int pooled_height, int pooled_width,
                          int sampling_ratio, const char* where);
+void check_roi_arguments(Span<const HalfFeatureLevel> levels, Span<const Roi> rois, int pooled_height,
+                         int pooled_width, int sampling_ratio, const char* where);
 void check_roi_arguments(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, int pooled_height,
                          int pooled_width, int sampling_ratio, const char* where);
 

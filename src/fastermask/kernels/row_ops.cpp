@@ -6,6 +6,9 @@ namespace fastermask {
 RowOps row_ops(Isa isa) {
   RowOps ops{};
   ops.weighted_sum = FASTERMASK_PICK_COPY(weighted_sum, isa);
+  ops.weighted_sum_of_bf16 = FASTERMASK_PICK_COPY(weighted_sum_of_bf16, isa);
+  ops.weighted_sum_to_bf16 = FASTERMASK_PICK_COPY(weighted_sum_to_bf16, isa);
+  ops.weighted_sum_in_bf16 = FASTERMASK_PICK_COPY(weighted_sum_in_bf16, isa);
   ops.update_maximum = FASTERMASK_PICK_COPY(update_maximum, isa);
   ops.paste_line = FASTERMASK_PICK_COPY(paste_line, isa);
   ops.threshold_line = FASTERMASK_PICK_COPY(threshold_line, isa);

@@ -1,10 +1,11 @@
-// The innermost loops of the kernels over rows of floats and bytes, compiled once per instruction set. All copies give
+// The innermost loops of the kernels over rows of numbers and bytes, compiled once per instruction set. All copies give
 // the same bits: they multiply and add in the same order, without fused multiply-add.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "fastermask/kernels/bf16.h"
 #include "fastermask/kernels/isa_copy.h"
 
 namespace fastermask {
@@ -31,6 +32,13 @@ FASTERMASK_DECLARE_COPIES(
     // out[i] (+)= sum over k of weights[k] * sources[k][i], i < n; overwrites out unless `add`.
     void weighted_sum(const float* const* sources, const float* weights, int count, std::ptrdiff_t n, bool add,
                       float* out);
+
+    // The same from and to bfloat16 numbers: sums are of floats, rounded at their end.
+    void weighted_sum_of_bf16(const Bf16* const* sources, const float* weights, int count, std::ptrdiff_t n, bool add,
+                              float* out);
+    void weighted_sum_to_bf16(const float* const* sources, const float* weights, int count, std::ptrdiff_t n,
+                              Bf16* out);
+    void weighted_sum_in_bf16(const Bf16* const* sources, const float* weights, int count, std::ptrdiff_t n, Bf16* out);
 
     // best[i] = max(best[i], source[i]); where source wins, argmax[i] = index.
     void update_maximum(const float* source, std::int32_t index, std::ptrdiff_t n, float* best, std::int32_t* argmax);
@@ -63,6 +71,9 @@ FASTERMASK_DECLARE_COPIES(
 // Pointers to the copies for one instruction set.
 struct RowOps {
   decltype(&generic::weighted_sum) weighted_sum;
+  decltype(&generic::weighted_sum_of_bf16) weighted_sum_of_bf16;
+  decltype(&generic::weighted_sum_to_bf16) weighted_sum_to_bf16;
+  decltype(&generic::weighted_sum_in_bf16) weighted_sum_in_bf16;
   decltype(&generic::update_maximum) update_maximum;
   decltype(&generic::paste_line) paste_line;
   decltype(&generic::threshold_line) threshold_line;

@@ -1,7 +1,7 @@
-// Row loops over floats and bytes (see row_ops.h), written with the compiler's vector types so that one text serves
-// every instruction set. Nothing from the standard library with code in it: such code could end up shared with other
-// files.
+// Row loops over floats and bytes (see row_ops.h), on the vectors of lanes.h.
 #include "fastermask/kernels/row_ops.h"
+
+#include "fastermask/kernels/lanes.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -10,48 +10,55 @@
 namespace fastermask::FASTERMASK_ISA {
 namespace {
 
-#if defined(FASTERMASK_ISA_avx512)
-constexpr int kLanes = 16;
-#elif defined(FASTERMASK_ISA_avx2)
-constexpr int kLanes = 8;
-#else
-constexpr int kLanes = 4;
-#endif
-using Floats = float __attribute__((vector_size(4 * kLanes)));
-// The same where it lies in memory: at any float's address.
-using FloatsAt = float __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
-
 constexpr int kBlock = 8;  // vectors summed side by side, to hide the latency of an addition
 
 const FloatsAt& at(const float* address) { return *reinterpret_cast<const FloatsAt*>(address); }
 FloatsAt& at(float* address) { return *reinterpret_cast<FloatsAt*>(address); }
 
 // kVectors vectors from offset i on.
-template <int kVectors>
-void sum_block(const float* const* sources, const float* weights, int count, std::ptrdiff_t i, bool add, float* out) {
+template <int kVectors, class In, class Out>
+void sum_block(const In* const* sources, const float* weights, int count, std::ptrdiff_t i, bool add, Out* out) {
   Floats sums[kVectors];
-  for (int v = 0; v < kVectors; ++v) sums[v] = add ? Floats(at(out + i + v * kLanes)) : Floats{};
+  for (int v = 0; v < kVectors; ++v) sums[v] = add ? load(out + i + v * kLanes) : Floats{};
   for (int k = 0; k < count; ++k) {
-    const float* source = sources[k] + i;
+    const In* source = sources[k] + i;
     const float weight = weights[k];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sums[v] += weight * at(source + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) sums[v] += weight * load(source + v * kLanes);
   }
-  for (int v = 0; v < kVectors; ++v) at(out + i + v * kLanes) = sums[v];
+  for (int v = 0; v < kVectors; ++v) store(out + i + v * kLanes, sums[v]);
+}
+
+template <class In, class Out>
+void sum_rows(const In* const* sources, const float* weights, int count, std::ptrdiff_t n, bool add, Out* out) {
+  std::ptrdiff_t i = 0;
+  for (; i + kBlock * kLanes <= n; i += kBlock * kLanes) sum_block<kBlock>(sources, weights, count, i, add, out);
+  for (; i + kLanes <= n; i += kLanes) sum_block<1>(sources, weights, count, i, add, out);
+  for (; i < n; ++i) {
+    float sum = add ? load_one(out + i) : 0.0f;
+    for (int k = 0; k < count; ++k) sum += weights[k] * load_one(sources[k] + i);
+    store_one(out + i, sum);
+  }
 }
 
 }  // namespace
 
 void weighted_sum(const float* const* sources, const float* weights, int count, std::ptrdiff_t n, bool add,
                   float* out) {
-  std::ptrdiff_t i = 0;
-  for (; i + kBlock * kLanes <= n; i += kBlock * kLanes) sum_block<kBlock>(sources, weights, count, i, add, out);
-  for (; i + kLanes <= n; i += kLanes) sum_block<1>(sources, weights, count, i, add, out);
-  for (; i < n; ++i) {
-    float sum = add ? out[i] : 0.0f;
-    for (int k = 0; k < count; ++k) sum += weights[k] * sources[k][i];
-    out[i] = sum;
-  }
+  sum_rows(sources, weights, count, n, add, out);
+}
+
+void weighted_sum_of_bf16(const Bf16* const* sources, const float* weights, int count, std::ptrdiff_t n, bool add,
+                          float* out) {
+  sum_rows(sources, weights, count, n, add, out);
+}
+
+void weighted_sum_to_bf16(const float* const* sources, const float* weights, int count, std::ptrdiff_t n, Bf16* out) {
+  sum_rows(sources, weights, count, n, false, out);
+}
+
+void weighted_sum_in_bf16(const Bf16* const* sources, const float* weights, int count, std::ptrdiff_t n, Bf16* out) {
+  sum_rows(sources, weights, count, n, false, out);
 }
 
 float dot(const float* a, const float* b, std::ptrdiff_t n) {

@@ -2,23 +2,11 @@
 // interpolation at 0, +-a, +-b and infinity; even and odd powers are summed apart, so that +a and -a share them.
 #pragma once
 
+#include "fastermask/kernels/lanes.h"
 #include "fastermask/kernels/winograd_tile.h"
 
 namespace fastermask::FASTERMASK_ISA {
 namespace {
-
-#if defined(FASTERMASK_ISA_avx512)
-constexpr int kLanes = 16;
-#elif defined(FASTERMASK_ISA_avx2)
-constexpr int kLanes = 8;
-#else
-constexpr int kLanes = 4;
-#endif
-using Floats = float __attribute__((vector_size(4 * kLanes)));
-using FloatsAt = float __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
-
-inline Floats load(const float* address) { return *reinterpret_cast<const FloatsAt*>(address); }
-inline void store(float* address, const Floats& values) { *reinterpret_cast<FloatsAt*>(address) = values; }
 
 constexpr float kA = kWinogradPointA;
 constexpr float kB = kWinogradPointB;

@@ -15,10 +15,16 @@ FeatureMapShape map_shape(at::IntArrayRef sizes) {
 class FlattenMap : public torch::autograd::Function<FlattenMap> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input) {
+    const bool is_half = input.scalar_type() == at::kBFloat16;
     context->saved_data["sizes"] = input.sizes();
+    context->saved_data["is_half"] = is_half;
     const at::Tensor map = channels_last(input);
-    at::Tensor rows = at::empty({map.size(0), map.numel() / map.size(0)}, map.options());
-    flatten_channels_first(map_shape(map.sizes()), map.data_ptr<float>(), rows.data_ptr<float>());
+    at::Tensor rows = at::empty({map.size(0), map.numel() / map.size(0)}, map.options().dtype(at::kFloat));
+    if (is_half) {
+      flatten_channels_first(map_shape(map.sizes()), bf16_data(map), rows.data_ptr<float>());
+    } else {
+      flatten_channels_first(map_shape(map.sizes()), map.data_ptr<float>(), rows.data_ptr<float>());
+    }
     return rows;
   }
 
@@ -26,8 +32,14 @@ class FlattenMap : public torch::autograd::Function<FlattenMap> {
                                                  const torch::autograd::variable_list& gradients) {
     const std::vector<std::int64_t> sizes = context->saved_data["sizes"].toIntVector();
     const at::Tensor rows = gradients[0].contiguous();
-    at::Tensor map = at::empty(sizes, rows.options(), at::MemoryFormat::ChannelsLast);
-    unflatten_channels_first(map_shape(sizes), rows.data_ptr<float>(), map.data_ptr<float>());
+    const bool is_half = context->saved_data["is_half"].toBool();
+    at::Tensor map =
+        at::empty(sizes, rows.options().dtype(is_half ? at::kBFloat16 : at::kFloat), at::MemoryFormat::ChannelsLast);
+    if (is_half) {
+      unflatten_channels_first(map_shape(sizes), rows.data_ptr<float>(), bf16_data(map));
+    } else {
+      unflatten_channels_first(map_shape(sizes), rows.data_ptr<float>(), map.data_ptr<float>());
+    }
     return {map};
   }
 };
@@ -35,8 +47,10 @@ class FlattenMap : public torch::autograd::Function<FlattenMap> {
 }  // namespace
 
 at::Tensor flatten_map(const at::Tensor& input) {
-  const bool suits = input.is_cpu() && input.dim() == 4 && input.scalar_type() == at::kFloat && input.numel() > 0;
-  return suits ? FlattenMap::apply(input) : at::flatten(input, 1);
+  const bool is_half = input.scalar_type() == at::kBFloat16;
+  const bool suits = input.is_cpu() && input.dim() == 4 && (is_half || input.scalar_type() == at::kFloat);
+  if (suits && input.numel() > 0) return FlattenMap::apply(input);
+  return at::flatten(is_half ? input.to(at::kFloat) : input, 1);
 }
 
 }  // namespace fastermask

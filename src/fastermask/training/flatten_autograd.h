@@ -6,8 +6,8 @@
 
 namespace fastermask {
 
-// flatten(input, 1) with its gradient, [N, C, H, W] to [N, C * H * W]: by our own kernel on the CPU in float32, its
-// gradient channels-last.
+// flatten(input, 1) with its gradient, [N, C, H, W] to [N, C * H * W]: by our own kernel on the CPU, its gradient
+// channels-last. A bfloat16 input gives float32 rows there, and has a bfloat16 gradient.
 at::Tensor flatten_map(const at::Tensor& input);
 
 }  // namespace fastermask

@@ -61,6 +61,15 @@ const at::Tensor& TorchGraphExecutor::parameter(const Layer& layer, const char* 
   return parameters_->tensor(layer.name + suffix);
 }
 
+at::ScalarType TorchGraphExecutor::input_numbers() const {
+  const auto takes_halves = [](const Layer& layer) {
+    return layer.type == LayerType::flatten || std::find(layer.inputs.begin(), layer.inputs.end(), 0) == layer.inputs.end();
+  };
+  const bool halves = precision_ != Precision::f32 && own_kernels_ &&
+                      std::all_of(graph_->layers.begin() + 1, graph_->layers.end(), takes_halves);
+  return halves ? at::kBFloat16 : at::kFloat;
+}
+
 at::Tensor TorchGraphExecutor::run_segment(const Segment& segment, const std::vector<at::Tensor>& values,
                                            bool training) {
   const auto body = [this, segment, training, count = values.size()](const std::vector<at::Tensor>& sources) {
@@ -98,7 +107,7 @@ void TorchGraphExecutor::forget_packed() {
 std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, bool training) {
   prepare();
   std::vector<at::Tensor> values(graph_->layers.size()), outputs(graph_->outputs.size());
-  values[0] = precision_ == Precision::half ? round_to_bf16(input) : input;
+  values[0] = precision_ == Precision::half && input.scalar_type() == at::kFloat ? round_to_bf16(input) : input;
   std::vector<std::string> stages(clock_ == nullptr ? 0 : values.size());  // [layer]
   if (clock_ != nullptr) stages[0] = clock_->current();
   auto segment = segments_.begin();

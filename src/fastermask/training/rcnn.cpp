@@ -193,9 +193,12 @@ double TrainableRcnn::share(double count) const {
   return batch_statistics_ ? distributed::share(count) : 1;  // validation runs on one process
 }
 
-at::Tensor TrainableRcnn::pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler) {
+at::Tensor TrainableRcnn::pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler,
+                               const TorchGraphExecutor& reader) {
   enter("RoIAlign");
-  const at::Tensor pooled = pool_regions(dense.roi_features, network_.roi_levels, rois, pooler);
+  const TorchGraphExecutor& first = roi_stage_.empty() ? reader : roi_stage_[0];
+  const at::Tensor pooled =
+      pool_regions(dense.roi_features, network_.roi_levels, rois, pooler, first.input_numbers());
   return roi_stage_.empty() ? pooled : roi_stage_[0].forward(pooled, batch_statistics_)[0];
 }
 

@@ -88,7 +88,8 @@ class TrainableRcnn {
                          StepLosses& step) const;
   double share(double count) const;
   bool mask_head_synchronises() const;
-  at::Tensor pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler);
+  at::Tensor pool(const DenseValues& dense, const std::vector<Roi>& rois, const PoolerSpec& pooler,
+                  const TorchGraphExecutor& reader);
   at::Tensor box_losses(const DenseValues& dense, Regions& regions, StepLosses& step);
   void cascade_losses(const Batch& batch, const DenseValues& dense, Regions regions, StepLosses& step);
   void predictor_losses(const at::Tensor& logits, const at::Tensor& deltas, const Regions& regions, int stage,

@@ -65,7 +65,7 @@ void TrainableRcnn::predictor_losses(const at::Tensor& logits, const at::Tensor&
 
 // The box head's losses; returns the region features the mask head shares in a C4 network.
 at::Tensor TrainableRcnn::box_losses(const DenseValues& dense, Regions& regions, StepLosses& step) {
-  const at::Tensor features = pool(dense, regions.rois, network_.box_pooler);
+  const at::Tensor features = pool(dense, regions.rois, network_.box_pooler, box_heads_[0]);
   const std::vector<at::Tensor> outputs = box_heads_[0].forward(features, batch_statistics_);
   predictor_losses(outputs[0], outputs[1], regions, 0, "", step);
   if (!roi_stage_.empty()) return features;
@@ -124,7 +124,7 @@ void TrainableRcnn::cascade_losses(const Batch& batch, const DenseValues& dense,
       step.metrics[prefix + "num_bg_samples"] =
           static_cast<double>(regions.rois.size() - regions.foreground.size()) / images;
     }
-    const at::Tensor features = pool(dense, regions.rois, network_.box_pooler);
+    const at::Tensor features = pool(dense, regions.rois, network_.box_pooler, box_heads_[stage]);
     if (features.requires_grad()) {
       features.register_hook([gradient_scale](const at::Tensor& gradient) { return gradient * gradient_scale; });
     }
@@ -160,7 +160,7 @@ void TrainableRcnn::mask_losses(const Batch& batch, const DenseValues& dense, co
   } else {
     std::vector<Roi> rois;
     for (const std::int64_t row : regions.foreground) rois.push_back(regions.rois[static_cast<std::size_t>(row)]);
-    features = pool(dense, rois, network_.mask_pooler);
+    features = pool(dense, rois, network_.mask_pooler, mask_head_[0]);
   }
   const at::Tensor logits = mask_head_[0].forward(features, batch_statistics_)[0];
   enter("losses");
@@ -201,7 +201,8 @@ void TrainableRcnn::keypoint_losses(const Batch& batch, const DenseValues& dense
   at::Tensor logits;
   std::vector<std::int64_t> rows, cells;
   if (!rois.empty()) {
-    logits = keypoint_head_[0].forward(pool(dense, rois, network_.keypoint_pooler), batch_statistics_)[0];
+    const at::Tensor features = pool(dense, rois, network_.keypoint_pooler, keypoint_head_[0]);
+    logits = keypoint_head_[0].forward(features, batch_statistics_)[0];
     enter("losses");
     for (std::size_t i = 0; i < rois.size(); ++i) {
       const auto& points =

@@ -21,6 +21,7 @@ struct PoolingPlan {
   std::vector<float> scales;         // [level]
   RoiAlignParams params;
   bool max_pooling = false;
+  bool in_halves = false;            // the regions
   std::vector<std::int32_t> argmax;  // of max pooling
   std::vector<GradientEdge> edges;   // [level]
 };
@@ -46,11 +47,14 @@ class PoolRegions : public torch::autograd::Function<PoolRegions> {
     const auto count = static_cast<std::int64_t>(plan->rois.size());
     const at::Tensor output =
         at::empty({count, features[0].size(1), plan->params.pooled_height, plan->params.pooled_width},
-                  features[0].options(), at::MemoryFormat::ChannelsLast);
+                  features[0].options().dtype(plan->in_halves ? at::kBFloat16 : at::kFloat),
+                  at::MemoryFormat::ChannelsLast);
     if (plan->max_pooling) {
       plan->argmax.resize(static_cast<std::size_t>(output.numel()));
       roi_pool_forward(levels, plan->rois, plan->params.pooled_height, plan->params.pooled_width,
                        output.data_ptr<float>(), plan->argmax.data());
+    } else if (plan->in_halves) {
+      roi_align_forward(levels, plan->rois, plan->params, bf16_data(output));
     } else {
       roi_align_forward(levels, plan->rois, plan->params, output.data_ptr<float>());
     }
@@ -68,7 +72,8 @@ class PoolRegions : public torch::autograd::Function<PoolRegions> {
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (plan->edges[i]) continue;
       all_left = false;
-      results[i] = at::empty(plan->shapes[i], gradient.options(), at::MemoryFormat::ChannelsLast).zero_();
+      results[i] =
+          at::empty(plan->shapes[i], gradient.options().dtype(at::kFloat), at::MemoryFormat::ChannelsLast).zero_();
     }
     if (!all_left) add_gradients(*plan, gradient, results);
     // Few pixels of a level are in a region: theirs are added to what the level's other readers have made.
@@ -100,6 +105,8 @@ class PoolRegions : public torch::autograd::Function<PoolRegions> {
     if (plan.max_pooling) {
       roi_pool_backward(levels, plan.rois, plan.params.pooled_height, plan.params.pooled_width,
                         gradient.data_ptr<float>(), plan.argmax.data());
+    } else if (plan.in_halves) {
+      roi_align_backward(levels, plan.rois, plan.params, bf16_data(gradient));
     } else {
       roi_align_backward(levels, plan.rois, plan.params, gradient.data_ptr<float>());
     }
@@ -114,7 +121,7 @@ class PoolRegions : public torch::autograd::Function<PoolRegions> {
 }  // namespace
 
 at::Tensor pool_regions(const std::vector<at::Tensor>& features, const std::vector<LevelSpec>& levels,
-                        const std::vector<Roi>& rois, const PoolerSpec& pooler) {
+                        const std::vector<Roi>& rois, const PoolerSpec& pooler, at::ScalarType numbers) {
   FASTERMASK_CHECK(!features.empty() && features.size() == levels.size(), "pool_regions: {} features for {} levels",
                    features.size(), levels.size());
   const auto plan = std::make_shared<PoolingPlan>();
@@ -133,6 +140,7 @@ at::Tensor pool_regions(const std::vector<at::Tensor>& features, const std::vect
     return pool_regions(on_host, levels, rois, pooler).to(features[0].device());
   }
   plan->max_pooling = pooler.max_pooling;
+  plan->in_halves = numbers == at::kBFloat16 && !pooler.max_pooling;
   plan->edges.resize(features.size());
   std::vector<at::Tensor> read = features;
   for (std::size_t i = 0; i < features.size() && !pooler.max_pooling; ++i)

@@ -18,9 +18,12 @@ namespace fastermask {
 //             always runs on the CPU
 //   strides   [L] input pixels per feature pixel
 //   rois      [R] image, level and box in input pixels
+//   numbers   kFloat, or kBFloat16: the regions, and what their gradient is read as, then have 16 bits where RoIAlign's
+//             host kernels run, which round their sums; the features' gradients are float32
 //   returns   [R, C, P, P] channels-last; differentiable with respect to the features
 // Mask R-CNN (arXiv:1703.06870) section 3; detectron2 modeling/poolers.py.
 at::Tensor pool_regions(const std::vector<at::Tensor>& features, const std::vector<LevelSpec>& levels,
-                        const std::vector<Roi>& rois, const PoolerSpec& pooler);
+                        const std::vector<Roi>& rois, const PoolerSpec& pooler,
+                        at::ScalarType numbers = at::kFloat);
 
 }  // namespace fastermask

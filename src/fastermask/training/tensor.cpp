@@ -55,6 +55,11 @@ at::Tensor view_nhwc(const float* data, std::int64_t batch, std::int64_t height,
 
 at::Tensor channels_last(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
 
+Bf16* bf16_data(const at::Tensor& tensor) {
+  static_assert(sizeof(Bf16) == sizeof(at::BFloat16));
+  return reinterpret_cast<Bf16*>(tensor.data_ptr<at::BFloat16>());
+}
+
 at::Tensor to_tensor(const std::vector<std::int64_t>& values) {
   const at::Tensor tensor = at::empty({static_cast<std::int64_t>(values.size())}, at::TensorOptions(at::kLong));
   if (!values.empty()) std::memcpy(tensor.data_ptr(), values.data(), values.size() * sizeof(std::int64_t));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "fastermask/kernels/bf16.h"
 #include "fastermask/structures/ndarray.h"
 
 namespace fastermask {
@@ -23,6 +24,9 @@ at::Tensor view_nhwc(const float* data, std::int64_t batch, std::int64_t height,
 
 // The tensor channels-last (dense NHWC memory), copied only when it is not already.
 at::Tensor channels_last(const at::Tensor& tensor);
+
+// The numbers of a bfloat16 tensor on the CPU.
+Bf16* bf16_data(const at::Tensor& tensor);
 
 // Int64 and float32 tensors holding a copy of the values, [n].
 at::Tensor to_tensor(const std::vector<std::int64_t>& values);

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "fastermask/base/error.h"
@@ -163,10 +165,98 @@ TEST(RoiAlign, GivesTheSameBitsForEveryThreadCount) {
   set_num_threads(threads);
 }
 
+// --- in bfloat16 ---
+
+std::vector<Bf16> narrow(const std::vector<float>& values) {
+  std::vector<Bf16> halves(values.size());
+  narrow_to_bf16(values.data(), halves.data(), static_cast<std::int64_t>(values.size()));
+  return halves;
+}
+
+std::vector<float> widen(const std::vector<Bf16>& halves) {
+  std::vector<float> values(halves.size());
+  widen_bf16(halves.data(), values.data(), static_cast<std::int64_t>(halves.size()));
+  return values;
+}
+
+// Sums are of floats: nothing but the features and the result is rounded.
+TEST(RoiAlignInBf16, RoundsWhatFloatsGive) {
+  for (const int channels : {1, 3, 16, 70, 256}) {
+    Scene scene(channels);
+    for (const RoiAlignParams& params : kAllParams) {
+      std::vector<Bf16> output(scene.output_size(params), Bf16{0xFFFF});
+      roi_align_forward(scene.levels, scene.rois, params, output.data());
+      EXPECT_EQ(widen(output), widen(narrow(scene.forward(params))));
+
+      std::vector<std::vector<Bf16>> halves;
+      std::vector<HalfFeatureLevel> half_levels;
+      for (std::size_t l = 0; l < 2; ++l) {
+        halves.push_back(narrow(scene.features[l]));
+        scene.features[l] = widen(halves[l]);
+        const FeatureLevel& level = scene.levels[l];
+        half_levels.push_back(
+            {halves[l].data(), level.batch, level.height, level.width, level.channels, level.spatial_scale});
+        scene.levels[l].data = scene.features[l].data();
+      }
+      roi_align_forward(half_levels, scene.rois, params, output.data());
+      EXPECT_EQ(widen(output), widen(narrow(scene.forward(params))));
+    }
+  }
+}
+
+TEST(RoiAlignInBf16, AddsTheGradientOfTheSameNumbersAsFloats) {
+  for (const int channels : {1, 3, 16, 70, 256}) {
+    Scene scene(channels);
+    for (const RoiAlignParams& params : kAllParams) {
+      const std::vector<Bf16> grad_output = narrow(random_floats(scene.output_size(params), 3));
+      scene.clear_gradients();
+      roi_align_backward(scene.gradient_levels, scene.rois, params, widen(grad_output).data());
+      const std::vector<std::vector<float>> expected = scene.gradients;
+      scene.clear_gradients();
+      roi_align_backward(scene.gradient_levels, scene.rois, params, grad_output.data());
+      EXPECT_EQ(scene.gradients, expected);
+    }
+  }
+}
+
+TEST(RoiAlignInBf16, GivesTheSameBitsForEveryThreadCount) {
+  Scene scene(33);
+  const RoiAlignParams params;
+  const std::vector<Bf16> grad_output = narrow(random_floats(scene.output_size(params), 5));
+  const int threads = num_threads();
+  std::vector<float> output;
+  std::vector<std::vector<float>> gradients;
+  for (const int count : {1, 2, 8}) {
+    set_num_threads(count);
+    scene.clear_gradients();
+    roi_align_backward(scene.gradient_levels, scene.rois, params, grad_output.data());
+    std::vector<Bf16> now(scene.output_size(params));
+    roi_align_forward(scene.levels, scene.rois, params, now.data());
+    if (count > 1) {
+      EXPECT_EQ(widen(now), output) << count;
+      EXPECT_EQ(scene.gradients, gradients) << count;
+    }
+    output = widen(now);
+    gradients = scene.gradients;
+  }
+  set_num_threads(threads);
+}
+
+TEST(RoiAlignInBf16, WrongArgumentsAreRefused) {
+  const Scene scene(2);
+  const Roi roi{2, 0, {0, 0, 9, 9}};
+  Bf16 output[49 * 2];
+  EXPECT_THAT(([&] { roi_align_forward(scene.levels, {&roi, 1}, RoiAlignParams{}, output); }),
+              ThrowsMessage<Error>(HasSubstr("roi_align: roi 0 must name one of 2 images, got 2")));
+  EXPECT_THAT(([&] { roi_align_backward(scene.gradient_levels, {&roi, 1}, RoiAlignParams{}, output); }),
+              ThrowsMessage<Error>(HasSubstr("roi_align: roi 0 must name one of 2 images, got 2")));
+}
+
 TEST(RoiAlign, NoRoisAreNoWork) {
   const Scene scene(2);
-  EXPECT_NO_THROW(roi_align_forward(scene.levels, {}, RoiAlignParams{}, nullptr));
-  EXPECT_NO_THROW(roi_align_backward(scene.gradient_levels, {}, RoiAlignParams{}, nullptr));
+  float* const nowhere = nullptr;
+  EXPECT_NO_THROW(roi_align_forward(scene.levels, {}, RoiAlignParams{}, nowhere));
+  EXPECT_NO_THROW(roi_align_backward(scene.gradient_levels, {}, RoiAlignParams{}, nowhere));
 }
 
 TEST(RoiAlign, WrongArgumentsAreRefused) {
@@ -189,6 +279,47 @@ TEST(RoiAlign, WrongArgumentsAreRefused) {
   EXPECT_THAT(run({0, 0, box}, {}), ThrowsMessage<Error>(HasSubstr("level 1 must have 2 channels as level 0, got 3")));
   scene.levels[1].width = 0;
   EXPECT_THAT(run({0, 0, box}, {}), ThrowsMessage<Error>(HasSubstr("level 1 must have positive sizes")));
+}
+
+TEST(RowOps, AllCopiesGiveTheSameBitsInBf16) {
+  std::vector<float> values = random_floats(4000, 6);
+  values[77] = std::numeric_limits<float>::quiet_NaN();
+  values[2101] = std::numeric_limits<float>::infinity();
+  values[5] = 1e-41f;  // below the normal numbers
+  const std::vector<Bf16> halves = narrow(values);
+  const auto bits = [](const std::vector<Bf16>& numbers) {
+    std::vector<std::uint16_t> all;
+    for (const Bf16 number : numbers) all.push_back(number.bits);
+    return all;
+  };
+  const auto bits_of_floats = [](const std::vector<float>& numbers) {
+    std::vector<std::uint32_t> all(numbers.size());
+    std::memcpy(all.data(), numbers.data(), numbers.size() * sizeof(float));
+    return all;
+  };
+  const RowOps plain = row_ops(Isa::generic);
+  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+    if (isa > best_isa()) continue;
+    const RowOps ops = row_ops(isa);
+    for (const std::ptrdiff_t n : {0, 1, 7, 31, 64, 200, 256, 1000}) {
+      const float* sources[3] = {values.data(), values.data() + 1000, values.data() + 2001};
+      const Bf16* half_sources[3] = {halves.data(), halves.data() + 1000, halves.data() + 2001};
+      const auto size = static_cast<std::size_t>(n);
+      std::vector<Bf16> a(size), b(size);
+      plain.weighted_sum_to_bf16(sources, values.data() + 500, 3, n, a.data());
+      ops.weighted_sum_to_bf16(sources, values.data() + 500, 3, n, b.data());
+      EXPECT_EQ(bits(a), bits(b)) << isa_name(isa) << ' ' << n;
+      plain.weighted_sum_in_bf16(half_sources, values.data() + 500, 3, n, a.data());
+      ops.weighted_sum_in_bf16(half_sources, values.data() + 500, 3, n, b.data());
+      EXPECT_EQ(bits(a), bits(b)) << isa_name(isa) << ' ' << n;
+      std::vector<float> c(size, 0.25f), d(size, 0.25f);
+      for (const bool add : {true, false}) {
+        plain.weighted_sum_of_bf16(half_sources, values.data() + 500, 3, n, add, c.data());
+        ops.weighted_sum_of_bf16(half_sources, values.data() + 500, 3, n, add, d.data());
+        EXPECT_EQ(bits_of_floats(c), bits_of_floats(d)) << isa_name(isa) << ' ' << n;
+      }
+    }
+  }
 }
 
 TEST(RowOps, AllCopiesGiveTheSameBits) {

@@ -95,6 +95,31 @@ TEST(PoolRegions, FeaturesInAnyMemoryOrderGiveTheSame) {
       at::equal(pool_regions(features(), kLevels, kRois, pooler), pool_regions(planes, kLevels, kRois, pooler)));
 }
 
+// Regions of 16 bits are the rounded ones, and their gradient the one of the rounded numbers; maps' gradients are floats.
+TEST(PoolRegions, KeepsBf16WhereAsked) {
+  const PoolerSpec pooler = {3, 2, true, false};
+  for (const bool summed : {false, true}) {
+    const auto pooled_and_gradients = [&](at::ScalarType numbers) {
+      const std::vector<at::Tensor> leaves = features();
+      std::vector<at::Tensor> levels = {leaves[0] * 1, leaves[1] * 1};
+      if (summed) levels = {sum_gradients(levels[0], false), sum_gradients(levels[1], false)};
+      const at::Tensor pooled = pool_regions(levels, kLevels, kRois, pooler, numbers);
+      EXPECT_EQ(pooled.scalar_type(), numbers);
+      const at::Tensor factors = to_tensor(random_floats(pooled.numel(), 5)).view(pooled.sizes()).to(at::kBFloat16);
+      pooled.backward(factors.to(numbers));
+      return std::vector<at::Tensor>{pooled.detach(), leaves[0].grad(), leaves[1].grad()};
+    };
+    const std::vector<at::Tensor> got = pooled_and_gradients(at::kBFloat16), floats = pooled_and_gradients(at::kFloat);
+    EXPECT_TRUE(at::equal(got[0], floats[0].to(at::kBFloat16)));
+    for (std::size_t i = 1; i < got.size(); ++i) {
+      EXPECT_EQ(got[i].scalar_type(), at::kFloat);
+      EXPECT_TRUE(at::equal(got[i], floats[i])) << i;
+    }
+  }
+  const PoolerSpec max_pooler = {3, 2, true, true};
+  EXPECT_EQ(pool_regions(features(), kLevels, kRois, max_pooler, at::kBFloat16).scalar_type(), at::kFloat);
+}
+
 TEST(PoolRegions, OneFeatureALevelIsAsked) {
   EXPECT_THAT([] { pool_regions({features()[0]}, kLevels, kRois, {}); },
               testing::ThrowsMessage<Error>("pool_regions: 1 features for 2 levels"));
