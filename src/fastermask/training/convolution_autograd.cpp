@@ -111,13 +111,9 @@ constexpr std::int64_t kTileSide = 4;  // output pixels
 constexpr std::int64_t kLeastTiles = 64;
 constexpr std::int64_t kLeastPixels = 64;
 
-at::Tensor every_stride(const at::Tensor& map, std::int64_t stride) {
-  return stride == 1 ? map : map.slice(2, 0, c10::nullopt, stride).slice(3, 0, c10::nullopt, stride);
-}
-
 // [N, C, H, W] channels-last as [N H W, C]; every stride-th pixel each way.
 at::Tensor pixel_rows(const at::Tensor& map, std::int64_t stride) {
-  return every_stride(map, stride).permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
+  return strided_pixels(map, stride).permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
 }
 
 // The input's gradient from the output's, as work to be done. A strided pointwise convolution sees every stride-th
@@ -127,10 +123,9 @@ GradientPart input_gradient(const std::shared_ptr<ConvolutionWeight>& weight, co
   if (const std::int64_t stride = weight->geometry().stride; stride > 1) {
     part.into = [weight, gradient, stride](const at::Tensor& sum, const at::Tensor& gate) {
       ConvolutionTail tail;
-      const at::Tensor seen = every_stride(sum, stride);
-      tail.residual = seen;
-      if (gate.defined()) tail.gate = every_stride(gate, stride);
-      seen.copy_(run_packed(*weight->backward(), gradient, tail));
+      tail.residual = strided_pixels(sum, stride);
+      if (gate.defined()) tail.gate = strided_pixels(gate, stride);
+      put_strided_pixels(run_packed(*weight->backward(), gradient, tail), stride, sum);
     };
   } else {
     part.onto = [weight, gradient](const at::Tensor& sum, const at::Tensor& gate) {
@@ -250,11 +245,7 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
     if (needed.bias) to_bias = column_sums(pixel_rows(gradient, 1));
     if (context->needs_input_grad(3)) {
       const std::int64_t scale = context->saved_data["residual_scale"].toInt();
-      const std::int64_t height = gradient.size(2), width = gradient.size(3);
-      to_residual = scale == 1 ? gradient
-                               : at::upsample_nearest2d_backward(
-                                     gradient, {height, width},
-                                     {gradient.size(0), gradient.size(1), height / scale, width / scale});
+      to_residual = scale == 1 ? gradient : window_sums(gradient, scale);
     }
     return {at::Tensor(), to_input, to_weight, to_bias, to_residual, at::Tensor(), at::Tensor()};
   }
@@ -285,7 +276,7 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
   static at::Tensor leave_or_compute(const ConvolutionHolder& holder, GradientPart part, const at::Tensor& pixels) {
     if (holder.to_input) return holder.to_input.leave(std::move(part));
     if (part.onto != nullptr) return part.onto({}, {});
-    const at::Tensor sum = at::zeros_like(pixels);
+    const at::Tensor sum = zero_map(pixels.sizes(), pixels.options());
     if (part.few.has_value()) {
       add_sparse(*part.few, {}, sum);
     } else {

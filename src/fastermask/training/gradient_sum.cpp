@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "fastermask/training/row_loops.h"
 #include "fastermask/training/step_clock.h"
 
 namespace fastermask {
@@ -53,7 +54,7 @@ torch::autograd::variable_list GradientSum::apply(torch::autograd::variable_list
   if (onto.empty()) {
     if (!sum.defined()) {
       if (into.empty()) return {at::Tensor()};
-      sum = at::empty(shape_, options_, at::MemoryFormat::ChannelsLast).zero_();
+      sum = zero_map(shape_, options_);
     } else if (gate_.defined()) {
       sum = at::threshold_backward(sum, gate_, 0);
     } else if (!into.empty() && !own) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fastermask/base/error.h"
+#include "fastermask/kernels/feature_map.h"
 #include "fastermask/training/deform_conv_autograd.h"
 #include "fastermask/training/flatten_autograd.h"
 #include "fastermask/training/linear_autograd.h"
@@ -15,6 +16,23 @@ namespace {
 
 // Whether values are rounded to 16 bits between products.
 bool rounds(Precision precision) { return precision == Precision::autocast || precision == Precision::half; }
+
+// Without a gradient: the stem's, as a rule.
+at::Tensor pooled_maximum(const Layer& layer, const at::Tensor& map) {
+  const auto size = [&](std::int64_t of) { return (of + 2 * layer.padding - layer.kernel) / layer.stride + 1; };
+  at::Tensor result = at::empty({map.size(0), map.size(1), size(map.size(2)), size(map.size(3))}, map.options(),
+                                at::MemoryFormat::ChannelsLast);
+  max_pool({static_cast<int>(map.size(0)), static_cast<int>(map.size(2)), static_cast<int>(map.size(3)),
+            static_cast<int>(map.size(1))},
+           map.data_ptr<float>(), layer.kernel, layer.stride, layer.padding, result.data_ptr<float>());
+  return result;
+}
+
+// Whether it is a matrix product of the map's pixels.
+bool is_plain_pointwise(const Layer& layer) {
+  return layer.type == LayerType::convolution && layer.kernel == 1 && layer.stride == 1 && layer.padding == 0 &&
+         layer.groups == 1;
+}
 
 // Whether a layer's output is a 16-bit number in that precision. Layers that only choose among their inputs' values
 // (relu, max-pooling, nearest upsampling, ...) keep 16 bits by themselves.
@@ -205,6 +223,14 @@ at::Tensor TorchGraphExecutor::convolve(std::size_t index, const std::vector<at:
     }
     return output;
   }
+  if (is_plain_pointwise(layer) && own_kernels_ && !rounds(precision_) && input.is_cpu() && bias.has_value()) {
+    const at::Tensor rows = channels_last(input).permute({0, 2, 3, 1}).reshape({-1, input.size(1)});
+    if (linear_suits(rows, used_weight)) {
+      return own_linear(rows, used_weight.view({used_weight.size(0), -1}), *bias, numbers())
+          .view({input.size(0), input.size(2), input.size(3), -1})
+          .permute({0, 3, 1, 2});
+    }
+  }
   if (offsets.defined()) {  // our own kernel, in float32
     const auto rounded = [this](const at::Tensor& value) {
       return rounds(precision_) ? round_to_bf16(value) : value;
@@ -231,6 +257,7 @@ at::Tensor TorchGraphExecutor::deconvolve_disjoint(const at::Tensor& input, cons
   // [ky, kx, out, in]: so that each output pixel's channels lie together.
   const at::Tensor matrix = weight.permute({2, 3, 1, 0}).reshape({kernel * kernel * out, in});
   const at::Tensor product = multiply(pixels, matrix, bias.repeat({kernel * kernel}));
+  if (own_kernels_ && product.is_cpu()) return spread_windows(product, batch, height, width, kernel);
   return product.view({batch, height, width, kernel, kernel, out})
       .permute({0, 1, 3, 2, 4, 5})
       .reshape({batch, height * kernel, width * kernel, out})
@@ -302,6 +329,8 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
       if (layer.kernel == 1 && layer.padding == 0) {
         return channels_last(input.slice(2, 0, c10::nullopt, layer.stride).slice(3, 0, c10::nullopt, layer.stride));
       }
+      if (own_kernels_ && input.is_cpu() && !input.requires_grad() && input.scalar_type() == at::kFloat)
+        return pooled_maximum(layer, channels_last(input));
       return at::max_pool2d(input, layer.kernel, layer.stride, layer.padding);
     case LayerType::upsample_nearest:
       return at::upsample_nearest2d(input, {input.size(2) * layer.scale, input.size(3) * layer.scale});

@@ -54,7 +54,8 @@ void TorchGraphExecutor::prepare() {
     const auto source = static_cast<std::size_t>(layers[i].inputs[0]);
     const LayerType made_by = layers[source].type;
     in_place_[i] = readers[source] == 1 && (is_convolution(layers[source]) || made_by == LayerType::linear ||
-                                            made_by == LayerType::normalisation || made_by == LayerType::add);
+                                            made_by == LayerType::normalisation || made_by == LayerType::add ||
+                                            made_by == LayerType::deconvolution);
   }
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < layers.size(); ++i) {

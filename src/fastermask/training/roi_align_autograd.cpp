@@ -10,6 +10,7 @@
 #include "fastermask/training/gradient_sum.h"
 #include "fastermask/training/roi_align_device.h"
 #include "fastermask/training/roi_align_generic.h"
+#include "fastermask/training/row_loops.h"
 
 namespace fastermask {
 namespace {
@@ -72,8 +73,7 @@ class PoolRegions : public torch::autograd::Function<PoolRegions> {
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (plan->edges[i]) continue;
       all_left = false;
-      results[i] =
-          at::empty(plan->shapes[i], gradient.options().dtype(at::kFloat), at::MemoryFormat::ChannelsLast).zero_();
+      results[i] = zero_map(plan->shapes[i], gradient.options().dtype(at::kFloat));
     }
     if (!all_left) add_gradients(*plan, gradient, results);
     // Few pixels of a level are in a region: theirs are added to what the level's other readers have made.
