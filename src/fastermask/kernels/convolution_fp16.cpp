@@ -84,7 +84,7 @@ SharedHalves PackedConvolution::unpacked_fp16(const Fp16Weights& weights) const 
 PackedConvolution PackedConvolution::in_halves(const ConvolutionGeometry& geometry, const float* weight,
                                                const float* bias, ConvolutionMethod method, Isa isa) {
   PackedConvolution result(geometry, method, isa);
-  const bool one_phase = !geometry.transposed || geometry.kernel == 1;
+  const bool one_phase = !geometry.transposed || geometry.kernel == 1 || method == ConvolutionMethod::winograd;
   if (isa != Isa::avx512 || half_arithmetic() != HalfArithmetic::float16 || !result.fp16_fits() || !one_phase)
     return in_bf16(geometry, weight, bias, method, isa);
   result.arithmetic_ = HalfArithmetic::float16;
@@ -113,7 +113,9 @@ void PackedConvolution::pack_fp16(const float* weight) {
       float* const scale = scales->data() + panel * kPanelWidth;
       if (winograd) {
         float* const columns = thread_scratch(static_cast<std::size_t>(kWinogradMatrices * panel_floats_));
-        pack_kernels(weight + panel * kPanelWidth * channels * area, channels, columns, panel_floats_);
+        pack_kernels(winograd_kernels(weight, channels, geometry_.out_channels, geometry_.transposed,
+                                      panel * kPanelWidth),
+                     channels, columns, panel_floats_);
         for (int i = 0; i < kWinogradMatrices; ++i) {
           ops.pack_columns(columns + i * panel_floats_, kPanelWidth, channels, channels,
                            scale + i * panels * kPanelWidth, out + i * panels * panel_floats_);

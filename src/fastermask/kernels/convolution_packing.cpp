@@ -69,7 +69,8 @@ int ConvolutionGeometry::output_size(int size) const {
 }
 
 bool PackedConvolution::winograd_fits(const ConvolutionGeometry& g) {
-  return g.kernel == 3 && g.stride == 1 && g.dilation == 1 && g.groups == 1 && !g.transposed &&
+  // A transposed convolution of stride 1 is a plain one of padding 2 - padding whose kernels are turned.
+  return g.kernel == 3 && g.stride == 1 && g.dilation == 1 && g.groups == 1 && (!g.transposed || g.padding == 1) &&
          g.in_channels % kWinogradChannels == 0 && g.out_channels % kWinogradChannels == 0;
 }
 

@@ -46,8 +46,9 @@ void PackedConvolution::pack_winograd(const float* weight, float* packed) const 
   const auto pack = FASTERMASK_PICK_COPY(winograd_pack_kernels, isa_);
   parallel_for(0, panels, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel) {
-      pack(weight + panel * kPanelWidth * geometry_.in_channels * 9, geometry_.in_channels,
-           packed + panel * panel_floats_, panels * panel_floats_);
+      const WinogradKernels kernels = winograd_kernels(weight, geometry_.in_channels, geometry_.out_channels,
+                                                       geometry_.transposed, panel * kPanelWidth);
+      pack(kernels, geometry_.in_channels, packed + panel * panel_floats_, panels * panel_floats_);
     }
   });
 }

@@ -59,12 +59,13 @@ void transform_back(const Panel<float>* d, int stride, Panel<float>* out) {
 
 }  // namespace
 
-void winograd_pack_kernels(const float* kernels, int channels, float* packed, std::ptrdiff_t matrix_stride) {
+void winograd_pack_kernels(const WinogradKernels& kernels, int channels, float* packed, std::ptrdiff_t matrix_stride) {
+  const int last = kernels.turned ? kPositions - 1 : 0, step = kernels.turned ? -1 : 1;
   for (int c = 0; c < channels; ++c) {
     Panel<double> kernel[kPositions];
     for (int k = 0; k < kPanelWidth; ++k) {
-      const float* values = kernels + (static_cast<std::ptrdiff_t>(k) * channels + c) * kPositions;
-      for (int i = 0; i < kPositions; ++i) kernel[i].values[k] = static_cast<double>(values[i]);
+      const float* values = kernels.data + k * kernels.out_step + c * kernels.in_step + last;
+      for (int i = 0; i < kPositions; ++i) kernel[i].values[k] = static_cast<double>(values[step * i]);
     }
     Panel<double> half[18];  // [row of the domain][x]
     for (int x = 0; x < 3; ++x) {

@@ -30,6 +30,9 @@ ConvolutionGeometry geometry_of(const Layer& layer) {
 
 bool is_pointwise(const ConvolutionGeometry& g) { return g.kernel == 1 && g.padding == 0 && g.groups == 1; }
 
+// Whether the weight's gradient can be computed on Winograd's tiles.
+bool has_tile_gradient(const ConvolutionGeometry& g) { return PackedConvolution::winograd_fits(g) && g.padding == 1; }
+
 // Whether our kernels take the output's gradient back to the input.
 bool goes_back(const ConvolutionGeometry& g) {
   if (is_narrow(g)) return false;
@@ -41,16 +44,13 @@ ConvolutionGeometry backward_geometry(const ConvolutionGeometry& g) {
   ConvolutionGeometry back = pointwise_geometry(g.out_channels, g.in_channels);
   back.kernel = g.kernel;
   back.dilation = g.dilation;
-  back.padding = g.dilation * (g.kernel - 1) - g.padding;
-  back.transposed = is_pointwise(g);  // its weight is [in, out], as it lies there
+  back.transposed = is_pointwise(g) || has_tile_gradient(g);  // its weight is [in, out, ...], as it lies there
+  back.padding = back.transposed ? g.padding : g.dilation * (g.kernel - 1) - g.padding;
   return back;
 }
 
 // Whether our kernels are faster than oneDNN's at the weight's gradient of a pointwise convolution.
 bool has_rows_gradient(const ConvolutionGeometry& g) { return is_pointwise(g) && has_fp16_units(); }
-
-// Whether the weight's gradient can be computed on Winograd's tiles.
-bool has_tile_gradient(const ConvolutionGeometry& g) { return PackedConvolution::winograd_fits(g) && g.padding == 1; }
 
 }  // namespace
 
@@ -178,6 +178,7 @@ at::Tensor weight_gradient(const ConvolutionGeometry& geometry, const at::Tensor
 struct ConvolutionHolder : torch::CustomClassHolder {
   std::shared_ptr<ConvolutionWeight> weight;
   GradientEdge to_input;
+  at::Tensor ready;  // the output, where it has been computed already
   std::shared_ptr<std::optional<SparseGradient>> few;  // of the output (sum_gradients()); null: not for this layer
 };
 
@@ -195,11 +196,12 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
     const at::Tensor pixels = channels_last(input);
     context->saved_data["holder"] = c10::IValue::make_capsule(holder);
     context->saved_data["residual_scale"] = static_cast<std::int64_t>(residual_scale);
+    context->save_for_backward({pixels, weight});
+    if (holder->ready.defined()) return std::exchange(holder->ready, {});
     ConvolutionTail tail;
     if (residual.dim() == 4) tail.residual = residual;
     tail.residual_scale = residual_scale;
     tail.relu = relu;
-    context->save_for_backward({pixels, weight});
     return run_packed(holder->weight->forward(bias), pixels, tail);
   }
 
@@ -315,20 +317,41 @@ bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbe
   return is_pointwise(geometry) && in_registers && best_isa() == Isa::avx512;
 }
 
+namespace {
+
+// own_convolution(); `ready`: its output, or undefined.
+at::Tensor apply_convolution(const ConvolutionOperands& of, const at::Tensor& input, const ConvolutionTail& tail,
+                             bool hooked, const at::Tensor& ready) {
+  // Autograd's functions take no undefined tensors.
+  static const at::Tensor nothing = at::zeros({0});
+  const auto holder = c10::make_intrusive<ConvolutionHolder>();
+  holder->weight = of.packed;
+  holder->ready = ready;
+  if (may_be_sparse(of.packed->geometry(), tail)) holder->few = std::make_shared<std::optional<SparseGradient>>();
+  const at::Tensor pixels = GradientEdge::read(input, holder->to_input);
+  return sum_gradients(OwnConvolution::apply(holder, pixels, of.weight,
+                                             of.bias.defined() ? of.bias : at::zeros({of.weight.size(0)}),
+                                             tail.residual.defined() ? tail.residual : nothing, tail.residual_scale,
+                                             tail.relu),
+                       tail.relu, !hooked, holder->few);
+}
+
+}  // namespace
+
 at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,
                            const at::Tensor& weight, const at::Tensor& bias, const ConvolutionTail& tail, bool hooked) {
-  // Autograd's functions take no undefined tensors.
-  const at::Tensor used_bias =
-      bias.defined() ? bias : at::zeros({weight.size(0)}, weight.options().requires_grad(false));
-  const at::Tensor used_residual =
-      tail.residual.defined() ? tail.residual : at::zeros({0}, weight.options().requires_grad(false));
-  const auto holder = c10::make_intrusive<ConvolutionHolder>();
-  holder->weight = packed;
-  if (may_be_sparse(packed->geometry(), tail)) holder->few = std::make_shared<std::optional<SparseGradient>>();
-  const at::Tensor pixels = GradientEdge::read(input, holder->to_input);
-  return sum_gradients(
-      OwnConvolution::apply(holder, pixels, weight, used_bias, used_residual, tail.residual_scale, tail.relu),
-      tail.relu, !hooked, holder->few);
+  return apply_convolution({packed, weight, bias}, input, tail, hooked, {});
+}
+
+std::pair<at::Tensor, at::Tensor> own_convolution_pair(const at::Tensor& input, const ConvolutionOperands& first,
+                                                       const ConvolutionOperands& second, bool hooked) {
+  std::pair<at::Tensor, at::Tensor> ready;
+  {
+    const at::NoGradGuard no_grad;
+    ready = run_packed_pair(first.packed->forward(first.bias), second.packed->forward(second.bias), input);
+  }
+  return {apply_convolution(first, input, {}, hooked, ready.first),
+          apply_convolution(second, input, {}, hooked, ready.second)};
 }
 
 }  // namespace fastermask

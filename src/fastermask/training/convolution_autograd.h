@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "fastermask/graph/graph.h"
 #include "fastermask/training/packed_products.h"
@@ -35,5 +36,17 @@ bool convolution_suits(const Layer& layer, const at::Tensor& input, ProductNumbe
 at::Tensor own_convolution(const std::shared_ptr<ConvolutionWeight>& packed, const at::Tensor& input,
                            const at::Tensor& weight, const at::Tensor& bias, const ConvolutionTail& tail = {},
                            bool hooked = false);
+
+// A layer, and what own_convolution() takes of it.
+struct ConvolutionOperands {
+  std::shared_ptr<ConvolutionWeight> packed;
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+// own_convolution() of two pointwise layers of stride 1 without a tail, which read the input together: the RPN's
+// predictors take as long as that takes.
+std::pair<at::Tensor, at::Tensor> own_convolution_pair(const at::Tensor& input, const ConvolutionOperands& first,
+                                                       const ConvolutionOperands& second, bool hooked = false);
 
 }  // namespace fastermask

@@ -70,7 +70,10 @@ torch::autograd::variable_list GradientSum::apply(torch::autograd::variable_list
   return {sum};
 }
 
-at::Tensor GradientSum::no_gradient() const { return at::zeros({1, 1, 1, 1}, options_).expand(shape_); }
+at::Tensor GradientSum::no_gradient() const {
+  static const at::Tensor zero = at::zeros({1, 1, 1, 1});
+  return zero.to(options_).expand(shape_);
+}
 
 void GradientSum::set_clock(StepClock* clock, const std::string& stage) {
   clock_ = clock;

@@ -28,12 +28,6 @@ at::Tensor pooled_maximum(const Layer& layer, const at::Tensor& map) {
   return result;
 }
 
-// Whether it is a matrix product of the map's pixels.
-bool is_plain_pointwise(const Layer& layer) {
-  return layer.type == LayerType::convolution && layer.kernel == 1 && layer.stride == 1 && layer.padding == 0 &&
-         layer.groups == 1;
-}
-
 // Whether a layer's output is a 16-bit number in that precision. Layers that only choose among their inputs' values
 // (relu, max-pooling, nearest upsampling, ...) keep 16 bits by themselves.
 bool gives_16_bits(const Layer& layer, Precision precision) {
@@ -124,6 +118,7 @@ void TorchGraphExecutor::forget_packed() {
 
 std::vector<at::Tensor> TorchGraphExecutor::forward(const at::Tensor& input, bool training) {
   prepare();
+  next_value_.reset();  // of a pass that was broken off
   std::vector<at::Tensor> values(graph_->layers.size()), outputs(graph_->outputs.size());
   values[0] = precision_ == Precision::half && input.scalar_type() == at::kFloat ? round_to_bf16(input) : input;
   std::vector<std::string> stages(clock_ == nullptr ? 0 : values.size());  // [layer]
@@ -185,6 +180,33 @@ void TorchGraphExecutor::set_recompute(bool on) {
   prepared_version_ = -1;
 }
 
+std::shared_ptr<ConvolutionWeight> TorchGraphExecutor::packed_weight(const Layer& layer, const at::Tensor& weight) {
+  const auto found = packed_.find(layer.name);
+  return found != packed_.end() ? found->second : make_convolution_weight(layer, weight, numbers());
+}
+
+void TorchGraphExecutor::done_with(const Layer& layer, const std::shared_ptr<ConvolutionWeight>& packed) {
+  if (shared_.count(layer.name) > 0) {
+    packed_.emplace(layer.name, packed);
+  } else {
+    end_forward(*packed);
+  }
+}
+
+at::Tensor TorchGraphExecutor::convolve_pair(std::size_t first, const at::Tensor& input) {
+  ConvolutionOperands operands[2];
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Layer& layer = graph_->layers[first + i];
+    operands[i].weight = parameter(layer, ".weight");
+    if (layer.has_bias) operands[i].bias = parameter(layer, ".bias");
+    operands[i].packed = packed_weight(layer, operands[i].weight);
+  }
+  auto [value, next] = own_convolution_pair(input, operands[0], operands[1], recorder_ != nullptr);
+  for (std::size_t i = 0; i < 2; ++i) done_with(graph_->layers[first + i], operands[i].packed);
+  next_value_ = next;
+  return value;
+}
+
 // `offsets`: of a deformable convolution, else undefined.
 at::Tensor TorchGraphExecutor::convolve(std::size_t index, const std::vector<at::Tensor>& values,
                                         const at::Tensor& offsets) {
@@ -204,11 +226,10 @@ at::Tensor TorchGraphExecutor::convolve(std::size_t index, const std::vector<at:
                                                  : weight * folded.scale;
     bias = folded.shift;
   }
-  const auto found = packed_.find(layer.name);
   if (own_kernels_ && input.is_cpu() && !rounds(precision_) && !offsets.defined() &&
-      convolution_suits(layer, input, numbers(), tail.does_something(), found != packed_.end())) {
-    const auto packed =
-        found != packed_.end() ? found->second : make_convolution_weight(layer, used_weight, numbers());
+      convolution_suits(layer, input, numbers(), tail.does_something(), packed_.count(layer.name) > 0)) {
+    if (with_next_[index]) return convolve_pair(index, input);
+    const auto packed = packed_weight(layer, used_weight);
     ConvolutionTail work;
     if (tail.residual >= 0) work.residual = values[static_cast<std::size_t>(tail.residual)];
     work.residual_scale = tail.residual_scale;
@@ -216,14 +237,10 @@ at::Tensor TorchGraphExecutor::convolve(std::size_t index, const std::vector<at:
     at::Tensor output = own_convolution(packed, input, used_weight, bias.value_or(at::Tensor()), work,
                                         recorder_ != nullptr);
     did_tail_[index] = tail.does_something();
-    if (shared_.count(layer.name) > 0) {
-      packed_.emplace(layer.name, packed);
-    } else {
-      end_forward(*packed);
-    }
+    done_with(layer, packed);
     return output;
   }
-  if (is_plain_pointwise(layer) && own_kernels_ && !rounds(precision_) && input.is_cpu() && bias.has_value()) {
+  if (is_pixel_product(layer) && own_kernels_ && !rounds(precision_) && input.is_cpu() && bias.has_value()) {
     const at::Tensor rows = channels_last(input).permute({0, 2, 3, 1}).reshape({-1, input.size(1)});
     if (linear_suits(rows, used_weight)) {
       return own_linear(rows, used_weight.view({used_weight.size(0), -1}), *bias, numbers())
@@ -303,6 +320,7 @@ at::Tensor TorchGraphExecutor::run_layer(std::size_t index, const std::vector<at
   if (const int convolution = in_tail_of_[index]; convolution >= 0 && did_tail_[static_cast<std::size_t>(convolution)]) {
     return passes_on_[index] < 0 ? at::Tensor() : values[static_cast<std::size_t>(passes_on_[index])];
   }
+  if (next_value_.defined()) return std::exchange(next_value_, {});
   switch (layer.type) {
     case LayerType::input: return input;
     case LayerType::convolution: return convolve(index, values, {});

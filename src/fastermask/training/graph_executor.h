@@ -81,8 +81,10 @@ class TorchGraphExecutor {
   };
 
   static bool is_convolution(const Layer& layer);
+  static bool is_pixel_product(const Layer& layer);  // pointwise, of stride 1
   void prepare();
   void find_tails(const std::vector<int>& readers);
+  void find_pairs();
   void find_segments();
   void forget_packed();
   void run_and_release(std::size_t index, std::vector<at::Tensor>& values, bool training);
@@ -91,6 +93,9 @@ class TorchGraphExecutor {
   void count_work(std::size_t index, const std::vector<at::Tensor>& values);
   at::Tensor run_layer(std::size_t index, const std::vector<at::Tensor>& values, bool training);
   at::Tensor convolve(std::size_t index, const std::vector<at::Tensor>& values, const at::Tensor& offsets);
+  at::Tensor convolve_pair(std::size_t first, const at::Tensor& input);
+  std::shared_ptr<ConvolutionWeight> packed_weight(const Layer& layer, const at::Tensor& weight);
+  void done_with(const Layer& layer, const std::shared_ptr<ConvolutionWeight>& packed);
   at::Tensor normalise(const Layer& layer, const at::Tensor& input, bool training) const;
   const at::Tensor& parameter(const Layer& layer, const char* suffix) const;
   // As a convolution or matrix product takes it.
@@ -113,6 +118,8 @@ class TorchGraphExecutor {
   std::vector<int> in_tail_of_;     // [layer] the convolution that may do its work; -1: none
   std::vector<int> passes_on_;      // [layer], of those: the value that is theirs then; -1: nobody reads theirs
   std::vector<bool> did_tail_;      // [layer], of convolutions: in this forward pass
+  std::vector<bool> with_next_;     // [layer], of convolutions: the next layer may be computed with it
+  at::Tensor next_value_;           // that one's value, if it was
   int prepared_version_ = -1;
   LayerRecorder* recorder_ = nullptr;
   double norm_momentum_ = 0.1;

@@ -27,6 +27,11 @@ bool TorchGraphExecutor::is_convolution(const Layer& layer) {
   return layer.type == LayerType::convolution || layer.type == LayerType::deformable_convolution;
 }
 
+bool TorchGraphExecutor::is_pixel_product(const Layer& layer) {
+  return layer.type == LayerType::convolution && layer.kernel == 1 && layer.stride == 1 && layer.padding == 0 &&
+         layer.groups == 1;
+}
+
 // Finds each FrozenBN that alone reads a convolution, and turns it into a scale of the weight and a bias: exact up to
 // rounding, and one pass over the feature map less, forward and backward.
 void TorchGraphExecutor::prepare() {
@@ -47,6 +52,7 @@ void TorchGraphExecutor::prepare() {
   in_tail_of_.assign(layers.size(), -1);
   passes_on_.assign(layers.size(), -1);
   did_tail_.assign(layers.size(), false);
+  with_next_.assign(layers.size(), false);
   segments_.clear();
   if (recorder_ != nullptr) return;
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -73,6 +79,7 @@ void TorchGraphExecutor::prepare() {
     is_folded_[i] = true;
   }
   find_tails(readers);
+  find_pairs();
   if (recompute_) find_segments();
 }
 
@@ -127,6 +134,17 @@ void TorchGraphExecutor::find_tails(const std::vector<int>& readers) {
       passes_on_[member] = static_cast<int>(passed);
       passed = member;
     }
+  }
+}
+
+// Two layers after one another, as the RPN's predictors, that multiply the same value's pixels.
+void TorchGraphExecutor::find_pairs() {
+  const std::vector<Layer>& layers = graph_->layers;
+  const auto suits = [&](std::size_t i) {
+    return is_pixel_product(layers[i]) && !tails_[i].does_something() && folded_[i].norm_layer < 0;
+  };
+  for (std::size_t i = 1; i + 1 < layers.size(); ++i) {
+    with_next_[i] = !with_next_[i - 1] && layers[i].inputs == layers[i + 1].inputs && suits(i) && suits(i + 1);
   }
 }
 

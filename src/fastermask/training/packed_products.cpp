@@ -87,6 +87,32 @@ at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& in
   return output;
 }
 
+std::pair<at::Tensor, at::Tensor> run_packed_pair(const PackedConvolution& first, const PackedConvolution& second,
+                                                  const at::Tensor& input) {
+  constexpr std::int64_t kBlockNumbers = 1 << 17;  // of input, which stay in the second-level cache until both are done
+  const at::Tensor pixels = channels_last(input);
+  const std::int64_t channels = pixels.size(1), count = pixels.numel() / channels;
+  const auto output_of = [&](const PackedConvolution& convolution) {
+    return at::empty({pixels.size(0), convolution.geometry().out_channels, pixels.size(2), pixels.size(3)},
+                     pixels.options(), at::MemoryFormat::ChannelsLast);
+  };
+  std::pair<at::Tensor, at::Tensor> outputs{output_of(first), output_of(second)};
+  const std::int64_t block = std::max<std::int64_t>(96, kBlockNumbers / channels);
+  const float* const in = pixels.data_ptr<float>();
+  parallel_for(0, (count + block - 1) / block, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t pixel = begin * block; pixel < std::min(end * block, count); pixel += block) {
+      for (const auto& [convolution, output] : {std::pair(&first, &outputs.first), std::pair(&second, &outputs.second)}) {
+        ConvolutionCall call;
+        call.input = in + pixel * channels;
+        call.width = static_cast<int>(std::min(block, count - pixel));
+        call.output = output->data_ptr<float>() + pixel * output->size(1);
+        convolution->run(call);
+      }
+    }
+  });
+  return outputs;
+}
+
 at::Tensor multiply_rows(const PackedConvolution& convolution, const at::Tensor& rows) {
   const at::Tensor dense = rows.contiguous();
   at::Tensor result = at::empty({dense.size(0), convolution.geometry().out_channels}, dense.options());

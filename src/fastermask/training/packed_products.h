@@ -1,6 +1,8 @@
 // Products on packed weights (kernels/convolution.h) for training: which of them, and in which numbers.
 #pragma once
 
+#include <utility>
+
 #include "fastermask/kernels/convolution.h"
 #include "fastermask/training/tensor.h"
 
@@ -41,6 +43,10 @@ struct ConvolutionTail {
 
 // [N, C, H, W] convolved to channels-last [N, K, P, Q].
 at::Tensor run_packed(const PackedConvolution& convolution, const at::Tensor& input, const ConvolutionTail& tail = {});
+
+// The same of two pointwise convolutions of stride 1, which read the input together.
+std::pair<at::Tensor, at::Tensor> run_packed_pair(const PackedConvolution& first, const PackedConvolution& second,
+                                                  const at::Tensor& input);
 
 // [M, C] times packed weights: [M, K].
 at::Tensor multiply_rows(const PackedConvolution& convolution, const at::Tensor& rows);

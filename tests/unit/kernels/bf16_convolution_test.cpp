@@ -81,18 +81,22 @@ TEST(Bf16Convolution, DirectEqualsThePlainLoopsOfRoundedNumbers) {
 }
 
 TEST(Bf16Convolution, WinogradStaysWithinItsRounding) {
+  using Pack = PackedConvolution (*)(const ConvolutionGeometry&, const float*, const float*, ConvolutionMethod, Isa);
   for (const int height : {1, 14, 30}) {
     ConvolutionCase c = conv(64, 96, 3, 1, 1, height, height + 7);
     c.relu = height == 14;
     c.residual_scale = height == 30 ? 1 : 0;
-    for (const Isa isa : isas()) {
-      Arrays arrays(c);
-      const PackedConvolution packed = PackedConvolution::in_bf16(c.geometry, arrays.weight.data(), arrays.bias.data(),
-                                                                  ConvolutionMethod::winograd, isa);
-      run(packed, c, arrays);
-      const std::vector<float> expected =
-          plain_convolution(c, arrays.input, arrays.weight, arrays.bias, arrays.residual);
-      EXPECT_LT(relative_error(arrays.output, expected), 0.015) << "height " << height << ", " << isa_name(isa);
+    for (const bool transposed : {false, true}) {
+      c.geometry.transposed = transposed;
+      for (const Isa isa : isas()) {
+        for (const Pack pack : {Pack{PackedConvolution::in_bf16}, Pack{PackedConvolution::in_halves}}) {
+          Arrays arrays(c);
+          run(pack(c.geometry, arrays.weight.data(), arrays.bias.data(), ConvolutionMethod::winograd, isa), c, arrays);
+          const std::vector<float> expected =
+              plain_convolution(c, arrays.input, arrays.weight, arrays.bias, arrays.residual);
+          EXPECT_LT(relative_error(arrays.output, expected), 0.015) << "height " << height << ", " << isa_name(isa);
+        }
+      }
     }
   }
 }

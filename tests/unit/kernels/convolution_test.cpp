@@ -88,6 +88,21 @@ TEST(Convolution, WinogradEqualsThePlainLoopsWithinItsRounding) {
   }
 }
 
+// The way back of a 3x3 convolution of padding 1: its weight as it lies there, [in, out, 3, 3].
+TEST(Convolution, WinogradTransposedEqualsThePlainLoopsWithinItsRounding) {
+  for (const Isa isa : isas()) {
+    for (const auto& [height, width] : std::vector<std::pair<int, int>>{{8, 8}, {1, 1}, {7, 90}, {6, 5}}) {
+      Case c = conv(32, 48, 3, 1, 1, height, width);
+      c.geometry.transposed = true;
+      c.batch = 2;
+      EXPECT_LT(convolution_error(c, ConvolutionMethod::winograd, isa), 1e-4) << height << "x" << width;
+    }
+  }
+  Case padded = conv(32, 48, 3, 1, 0, 8, 8);
+  padded.geometry.transposed = true;
+  EXPECT_FALSE(PackedConvolution::winograd_fits(padded.geometry));
+}
+
 TEST(Convolution, RowsDoNotDependOnThreadsOrBatch) {
   const Case c = conv(64, 32, 3, 1, 1, 30, 40);
   const auto weight = test_values(64 * 32 * 9, 1);

@@ -121,6 +121,38 @@ TEST(OwnConvolution, TailsEqualWhatLibTorchDoesOneAfterTheOther) {
   }
 }
 
+TEST(OwnConvolution, PairsGiveWhatBothGiveAlone) {
+  use_compute_threads();
+  at::manual_seed(8);
+  const Layer layers[] = {convolution_layer(64, 3, 1, 1, 0), convolution_layer(64, 40, 1, 1, 0)};
+  for (const ProductNumbers numbers : {ProductNumbers::floats, ProductNumbers::halves}) {
+    std::vector<at::Tensor> leaves = {at::randn({2, 64, 61, 47}), at::randn({3, 64, 1, 1}), at::randn({40, 64, 1, 1}),
+                                      at::randn({40})};
+    const at::Tensor factors[] = {at::randn({2, 3, 61, 47}), at::randn({2, 40, 61, 47})};
+    const auto results = [&](bool paired) {
+      std::vector<at::Tensor> copies;
+      for (const at::Tensor& leaf : leaves) copies.push_back(leaf.detach().clone().requires_grad_(true));
+      ConvolutionOperands operands[2];
+      for (std::size_t i = 0; i < 2; ++i)
+        operands[i] = {make_convolution_weight(layers[i], copies[i + 1], numbers), copies[i + 1],
+                       i == 1 ? copies[3] : at::Tensor()};
+      std::pair<at::Tensor, at::Tensor> outputs;
+      if (paired) {
+        outputs = own_convolution_pair(copies[0], operands[0], operands[1]);
+      } else {
+        outputs.first = own_convolution(operands[0].packed, copies[0], operands[0].weight, operands[0].bias);
+        outputs.second = own_convolution(operands[1].packed, copies[0], operands[1].weight, operands[1].bias);
+      }
+      ((outputs.first * factors[0]).sum() + (outputs.second * factors[1]).sum()).backward();
+      std::vector<at::Tensor> all = {outputs.first.detach(), outputs.second.detach()};
+      for (const at::Tensor& copy : copies) all.push_back(copy.grad());
+      return all;
+    };
+    const std::vector<at::Tensor> got = results(true), expected = results(false);
+    for (std::size_t i = 0; i < got.size(); ++i) EXPECT_TRUE(at::equal(got[i], expected[i])) << "tensor " << i;
+  }
+}
+
 TEST(OwnConvolution, SuitsOnlyPlain3x3OnMapsOfSomeSize) {
   const at::Tensor large = at::zeros({1, 32, 40, 40});
   EXPECT_TRUE(convolution_suits(three_by_three(32, 64), large, ProductNumbers::floats));
