@@ -6,12 +6,10 @@
 // sizes have been met, by 20 % and 16 MB.
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <limits>
 #include <thread>
 #include <vector>
 
@@ -48,16 +46,12 @@ bool same(const std::vector<Instance>& a, const std::vector<Instance>& b) {
 
 constexpr std::int64_t kMostAllocations = 300;
 
-// Whether predicting a picture that has been predicted before allocates as little as it should. The fewest of some
-// times: on a busy machine a thread may come to a part that it has not had before, and needs more scratch memory.
+// Whether predicting a picture that has been predicted before allocates as little as it should.
 bool allocates_little(const Predictor& predictor) {
   for (int i = 0; i < 3; ++i) predict_random(predictor, 0);
-  std::int64_t allocations = std::numeric_limits<std::int64_t>::max(), found = 0;
-  for (int i = 0; i < 5; ++i) {
-    const std::int64_t before = g_allocations;
-    found = static_cast<std::int64_t>(predict_random(predictor, 0).size());
-    allocations = std::min<std::int64_t>(allocations, g_allocations - before);
-  }
+  const std::int64_t before = g_allocations;
+  const auto found = static_cast<std::int64_t>(predict_random(predictor, 0).size());
+  const std::int64_t allocations = g_allocations - before;
   if (!kCountsAllocations) return true;
   const bool is_little = allocations <= kMostAllocations + 2 * found;
   std::printf("%s: %lld allocations for %lld instances\n", is_little ? "few" : "MANY",

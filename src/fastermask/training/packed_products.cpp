@@ -16,7 +16,9 @@ ConvolutionMethod faster_method(const ConvolutionGeometry& geometry, bool halves
 }  // namespace
 
 bool is_narrow(const ConvolutionGeometry& geometry) {
-  return PackedConvolution::is_narrow(geometry, ConvolutionMethod::direct);
+  ConvolutionGeometry plain = geometry;
+  plain.transposed = false;  // as the way back of a plain convolution is packed
+  return PackedConvolution::is_narrow(plain, ConvolutionMethod::direct);
 }
 
 at::Tensor turned_weight(const at::Tensor& weight) {
