@@ -81,8 +81,16 @@ void bench_roi_align(benchmark::State& state) {
     roi_align_forward(Span<const FeatureLevel>(&scene.level, 1), scene.rois, scene.params, output.data());
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK_TEMPLATE(bench_roi_align, float)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_TEMPLATE(bench_roi_align, Bf16)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_TEMPLATE(bench_roi_align, float)
+    ->Args({1000, 7})
+    ->Args({100, 14})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_TEMPLATE(bench_roi_align, Bf16)
+    ->Args({1000, 7})
+    ->Args({100, 14})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 // Both in bfloat16, features too.
 void bench_roi_align_in_bf16(benchmark::State& state) {
@@ -108,8 +116,16 @@ void bench_roi_align_backward(benchmark::State& state) {
     roi_align_backward(Span<const FeatureLevelGradient>(&level, 1), scene.rois, scene.params, gradient.data());
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK_TEMPLATE(bench_roi_align_backward, float)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_TEMPLATE(bench_roi_align_backward, Bf16)->Args({1000, 7})->Args({100, 14})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_TEMPLATE(bench_roi_align_backward, float)
+    ->Args({1000, 7})
+    ->Args({100, 14})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_TEMPLATE(bench_roi_align_backward, Bf16)
+    ->Args({1000, 7})
+    ->Args({100, 14})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 void bench_resize(benchmark::State& state) {
   Image image(480, 640);

@@ -1,4 +1,5 @@
-// What networks do to feature maps besides convolutions: pooling, group norm, upsampling, sums. Float32, channels last; each parallel, with equal results for every thread count, and thread-safe.
+// What networks do to feature maps besides convolutions: pooling, group norm, upsampling, sums.
+// Float32, channels last; each parallel, with equal results for every thread count, and thread-safe.
 //   N images   H, W size   P, Q output size   C channels   G groups
 #pragma once
 

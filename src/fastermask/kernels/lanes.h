@@ -31,13 +31,18 @@ inline Floats load(const Bf16* address) {
   return reinterpret_cast<Floats>(__builtin_convertvector(halves, Words) << 16);
 }
 
-// Rounds to the nearest, ties to even; NaN stays NaN (round_to_bf16()).
+// The upper half of float32 numbers' bits, or of one's, rounded to the nearest, ties to even. NaN stays NaN, quiet, with
+// its payload kept.
+template <class Bits>
+inline Bits bf16_bits(const Bits& bits) {
+  // Adding just under half of the last place kept rounds to nearest; its own last bit decides ties.
+  const Bits rounded = bits + 0x7FFFu + ((bits >> 16) & 1u);
+  const Bits not_a_number = bits | 0x00400000u;
+  return ((bits & 0x7FFFFFFFu) > 0x7F800000u ? not_a_number : rounded) >> 16;
+}
+
 inline void store(Bf16* address, const Floats& values) {
-  const Words bits = reinterpret_cast<Words>(values);
-  const Words rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-  const Words not_a_number = (bits | 0x00400000u) >> 16;
-  const Halves halves =
-      __builtin_convertvector((bits & 0x7FFFFFFFu) > 0x7F800000u ? not_a_number : rounded, Halves);
+  const Halves halves = __builtin_convertvector(bf16_bits(reinterpret_cast<Words>(values)), Halves);
   __builtin_memcpy(static_cast<void*>(address), &halves, sizeof halves);
 }
 
@@ -55,9 +60,7 @@ inline float load_one(const Bf16* address) {
 inline void store_one(Bf16* address, float value) {
   std::uint32_t bits = 0;
   __builtin_memcpy(&bits, &value, sizeof bits);
-  const std::uint32_t rounded = bits + 0x7FFFu + ((bits >> 16) & 1u);
-  const std::uint32_t result = (bits & 0x7FFFFFFFu) > 0x7F800000u ? bits | 0x00400000u : rounded;
-  address->bits = static_cast<std::uint16_t>(result >> 16);
+  address->bits = static_cast<std::uint16_t>(bf16_bits(bits));
 }
 
 }  // namespace

@@ -227,7 +227,7 @@ void add_roi_row(const RoiFootprint& footprint, int row, const Number* grad_roi,
 template <class In, class Out>
 void align_rois(Span<const FeatureLevelOf<In>> levels, Span<const Roi> rois, const RoiAlignParams& params,
                 Out* output) {
-  check_roi_arguments(levels, rois, params.pooled_height, params.pooled_width, params.sampling_ratio, "roi_align");
+  check_roi_levels(levels, rois, params.pooled_height, params.pooled_width, params.sampling_ratio, "roi_align");
   if (rois.empty()) return;
   const std::size_t roi_size = roi_index(params.pooled_height) * roi_index(params.pooled_width) *
                                roi_index(levels[0].channels);
@@ -245,7 +245,7 @@ void align_rois(Span<const FeatureLevelOf<In>> levels, Span<const Roi> rois, con
 template <class Number>
 void add_roi_gradients(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, const RoiAlignParams& params,
                        const Number* grad_output) {
-  check_roi_arguments(levels, rois, params.pooled_height, params.pooled_width, params.sampling_ratio, "roi_align");
+  check_roi_levels(levels, rois, params.pooled_height, params.pooled_width, params.sampling_ratio, "roi_align");
   if (rois.empty()) return;
   const std::vector<RoiFootprint> footprints = roi_footprints(levels, rois, params);
   const std::vector<GradientBand> bands = gradient_bands(levels);
@@ -278,11 +278,6 @@ void add_roi_gradients(Span<const FeatureLevelGradient> levels, Span<const Roi> 
 
 void check_roi_arguments(Span<const FeatureLevel> levels, Span<const Roi> rois, int pooled_height, int pooled_width,
                          int sampling_ratio, const char* where) {
-  check_roi_levels(levels, rois, pooled_height, pooled_width, sampling_ratio, where);
-}
-
-void check_roi_arguments(Span<const HalfFeatureLevel> levels, Span<const Roi> rois, int pooled_height,
-                         int pooled_width, int sampling_ratio, const char* where) {
   check_roi_levels(levels, rois, pooled_height, pooled_width, sampling_ratio, where);
 }
 

@@ -74,8 +74,6 @@ void roi_align_backward(Span<const FeatureLevelGradient> levels, Span<const Roi>
 // Throws what both throw for wrong arguments; `where` opens the message.
 void check_roi_arguments(Span<const FeatureLevel> levels, Span<const Roi> rois, int pooled_height, int pooled_width,
                          int sampling_ratio, const char* where);
-void check_roi_arguments(Span<const HalfFeatureLevel> levels, Span<const Roi> rois, int pooled_height,
-                         int pooled_width, int sampling_ratio, const char* where);
 void check_roi_arguments(Span<const FeatureLevelGradient> levels, Span<const Roi> rois, int pooled_height,
                          int pooled_width, int sampling_ratio, const char* where);
 

@@ -83,6 +83,7 @@ class ConvolutionWeight {
 
   // From rows of the output's gradient to the windows of the input that they came from.
   std::shared_ptr<const PackedConvolution> to_windows() {
+    if (is_pointwise(geometry_)) return backward();
     const std::lock_guard<std::mutex> lock(mutex_);
     if (to_windows_ == nullptr) {
       const at::Tensor matrix = kernels_as_windows(weight_);
@@ -268,8 +269,7 @@ class OwnConvolution : public torch::autograd::Function<OwnConvolution> {
     }
     if (needed.weight) {
       const at::Tensor windows = input_windows(geometry, pixels, few.pixels);
-      to_weight = windows_as_kernels(rows_weight_gradient(windows, few.rows, holder.weight->numbers()),
-                                     geometry.in_channels);
+      to_weight = windows_as_kernels(geometry, rows_weight_gradient(windows, few.rows, holder.weight->numbers()));
     }
     if (needed.bias) to_bias = column_sums(few.rows);
     return {at::Tensor(), to_input, to_weight, to_bias, at::Tensor(), at::Tensor(), at::Tensor()};

@@ -75,7 +75,8 @@ const at::Tensor& TorchGraphExecutor::parameter(const Layer& layer, const char* 
 
 at::ScalarType TorchGraphExecutor::input_numbers() const {
   const auto takes_halves = [](const Layer& layer) {
-    return layer.type == LayerType::flatten || std::find(layer.inputs.begin(), layer.inputs.end(), 0) == layer.inputs.end();
+    const bool reads_input = std::find(layer.inputs.begin(), layer.inputs.end(), 0) != layer.inputs.end();
+    return !reads_input || layer.type == LayerType::flatten;
   };
   const bool halves = precision_ != Precision::f32 && own_kernels_ &&
                       std::all_of(graph_->layers.begin() + 1, graph_->layers.end(), takes_halves);

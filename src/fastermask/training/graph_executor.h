@@ -22,8 +22,8 @@ class TorchGraphExecutor {
  public:
   TorchGraphExecutor(const Graph& graph, const ParameterStore& parameters);
 
-  // What the input of forward() may be of: kBFloat16 where values have 16 bits anyway, and all that reads the input takes
-  // such numbers; else kFloat.
+  // What the input of forward() may be of: kBFloat16 in 16 bits, where all that reads the input takes such numbers;
+  // else kFloat.
   at::ScalarType input_numbers() const;
 
   // The graph's outputs, in the order of Graph::outputs, for one input: channels-last [N, C, H, W], or [R, C].

@@ -103,13 +103,13 @@ std::pair<at::Tensor, at::Tensor> run_packed_pair(const PackedConvolution& first
   const float* const in = pixels.data_ptr<float>();
   parallel_for(0, (count + block - 1) / block, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t pixel = begin * block; pixel < std::min(end * block, count); pixel += block) {
-      for (const auto& [convolution, output] : {std::pair(&first, &outputs.first), std::pair(&second, &outputs.second)}) {
-        ConvolutionCall call;
-        call.input = in + pixel * channels;
-        call.width = static_cast<int>(std::min(block, count - pixel));
-        call.output = output->data_ptr<float>() + pixel * output->size(1);
-        convolution->run(call);
-      }
+      ConvolutionCall call;
+      call.input = in + pixel * channels;
+      call.width = static_cast<int>(std::min(block, count - pixel));
+      call.output = outputs.first.data_ptr<float>() + pixel * outputs.first.size(1);
+      first.run(call);
+      call.output = outputs.second.data_ptr<float>() + pixel * outputs.second.size(1);
+      second.run(call);
     }
   });
   return outputs;

@@ -1,7 +1,6 @@
 #include "fastermask/training/sparse_gradient.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "fastermask/base/parallel.h"
@@ -96,7 +95,8 @@ std::optional<SparseGradient> sparse_gradient(const at::Tensor& map) {
   if (count < kSamples) return std::nullopt;
   const float* const values = map.data_ptr<float>();
   std::int64_t others = 0;
-  for (std::int64_t i = 0; i < kSamples; ++i) others += is_zero(values + i * count / kSamples * channels, channels) ? 0 : 1;
+  for (std::int64_t i = 0; i < kSamples; ++i)
+    others += is_zero(values + i * count / kSamples * channels, channels) ? 0 : 1;
   if (others > 2 * kSamples / kLeastZeros) return std::nullopt;
   const std::int64_t chunks = (count + kChunk - 1) / kChunk;
   std::vector<std::vector<std::int64_t>> found(index(chunks));
@@ -108,7 +108,8 @@ std::optional<SparseGradient> sparse_gradient(const at::Tensor& map) {
     }
   });
   SparseGradient result;
-  for (const std::vector<std::int64_t>& some : found) result.pixels.insert(result.pixels.end(), some.begin(), some.end());
+  for (const std::vector<std::int64_t>& some : found)
+    result.pixels.insert(result.pixels.end(), some.begin(), some.end());
   const auto rows = static_cast<std::int64_t>(result.pixels.size());
   if (rows * kLeastZeros > count) return std::nullopt;
   result.rows = at::empty({rows, channels}, map.options().requires_grad(false));
@@ -196,10 +197,9 @@ at::Tensor kernels_as_windows(const at::Tensor& weight) {
   return turned_each(weight, channels, area, {weight.size(0), area * channels});
 }
 
-at::Tensor windows_as_kernels(const at::Tensor& windows, std::int64_t channels) {
-  const std::int64_t area = windows.size(1) / channels;
-  const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(area))));
-  return turned_each(windows, area, channels, {windows.size(0), channels, side, side});
+at::Tensor windows_as_kernels(const ConvolutionGeometry& geometry, const at::Tensor& windows) {
+  const std::int64_t kernel = geometry.kernel, channels = geometry.in_channels;
+  return turned_each(windows, kernel * kernel, channels, {windows.size(0), channels, kernel, kernel});
 }
 
 }  // namespace fastermask

@@ -40,6 +40,6 @@ void add_windows(const ConvolutionGeometry& geometry, const at::Tensor& windows,
 
 // [K, C, R, R] as [K, R R C], the order of windows, and back.
 at::Tensor kernels_as_windows(const at::Tensor& weight);
-at::Tensor windows_as_kernels(const at::Tensor& windows, std::int64_t channels);
+at::Tensor windows_as_kernels(const ConvolutionGeometry& geometry, const at::Tensor& windows);
 
 }  // namespace fastermask

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <string>
 
 #include "fastermask/base/error.h"
 #include "fastermask/base/parallel.h"
@@ -281,6 +282,16 @@ TEST(RoiAlign, WrongArgumentsAreRefused) {
   EXPECT_THAT(run({0, 0, box}, {}), ThrowsMessage<Error>(HasSubstr("level 1 must have positive sizes")));
 }
 
+// Calls body(plain, ops, n, what) for the copies of each instruction set of this machine, and rows of n numbers.
+template <class Body>
+void for_copies_and_lengths(const Body& body) {
+  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+    if (isa > best_isa()) continue;
+    for (const std::ptrdiff_t n : {0, 1, 7, 31, 64, 200, 256, 1000})
+      body(row_ops(Isa::generic), row_ops(isa), n, isa_name(isa) + (' ' + std::to_string(n)));
+  }
+}
+
 TEST(RowOps, AllCopiesGiveTheSameBitsInBf16) {
   std::vector<float> values = random_floats(4000, 6);
   values[77] = std::numeric_limits<float>::quiet_NaN();
@@ -297,54 +308,44 @@ TEST(RowOps, AllCopiesGiveTheSameBitsInBf16) {
     std::memcpy(all.data(), numbers.data(), numbers.size() * sizeof(float));
     return all;
   };
-  const RowOps plain = row_ops(Isa::generic);
-  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
-    if (isa > best_isa()) continue;
-    const RowOps ops = row_ops(isa);
-    for (const std::ptrdiff_t n : {0, 1, 7, 31, 64, 200, 256, 1000}) {
-      const float* sources[3] = {values.data(), values.data() + 1000, values.data() + 2001};
-      const Bf16* half_sources[3] = {halves.data(), halves.data() + 1000, halves.data() + 2001};
-      const auto size = static_cast<std::size_t>(n);
-      std::vector<Bf16> a(size), b(size);
-      plain.weighted_sum_to_bf16(sources, values.data() + 500, 3, n, a.data());
-      ops.weighted_sum_to_bf16(sources, values.data() + 500, 3, n, b.data());
-      EXPECT_EQ(bits(a), bits(b)) << isa_name(isa) << ' ' << n;
-      plain.weighted_sum_in_bf16(half_sources, values.data() + 500, 3, n, a.data());
-      ops.weighted_sum_in_bf16(half_sources, values.data() + 500, 3, n, b.data());
-      EXPECT_EQ(bits(a), bits(b)) << isa_name(isa) << ' ' << n;
-      std::vector<float> c(size, 0.25f), d(size, 0.25f);
-      for (const bool add : {true, false}) {
-        plain.weighted_sum_of_bf16(half_sources, values.data() + 500, 3, n, add, c.data());
-        ops.weighted_sum_of_bf16(half_sources, values.data() + 500, 3, n, add, d.data());
-        EXPECT_EQ(bits_of_floats(c), bits_of_floats(d)) << isa_name(isa) << ' ' << n;
-      }
+  for_copies_and_lengths([&](const RowOps& plain, const RowOps& ops, std::ptrdiff_t n, const std::string& what) {
+    const float* sources[3] = {values.data(), values.data() + 1000, values.data() + 2001};
+    const Bf16* half_sources[3] = {halves.data(), halves.data() + 1000, halves.data() + 2001};
+    const auto size = static_cast<std::size_t>(n);
+    std::vector<Bf16> a(size), b(size);
+    plain.weighted_sum_to_bf16(sources, values.data() + 500, 3, n, a.data());
+    ops.weighted_sum_to_bf16(sources, values.data() + 500, 3, n, b.data());
+    EXPECT_EQ(bits(a), bits(b)) << what;
+    plain.weighted_sum_in_bf16(half_sources, values.data() + 500, 3, n, a.data());
+    ops.weighted_sum_in_bf16(half_sources, values.data() + 500, 3, n, b.data());
+    EXPECT_EQ(bits(a), bits(b)) << what;
+    std::vector<float> c(size, 0.25f), d(size, 0.25f);
+    for (const bool add : {true, false}) {
+      plain.weighted_sum_of_bf16(half_sources, values.data() + 500, 3, n, add, c.data());
+      ops.weighted_sum_of_bf16(half_sources, values.data() + 500, 3, n, add, d.data());
+      EXPECT_EQ(bits_of_floats(c), bits_of_floats(d)) << what;
     }
-  }
+  });
 }
 
 TEST(RowOps, AllCopiesGiveTheSameBits) {
   const std::vector<float> values = random_floats(4000, 6);
-  const RowOps plain = row_ops(Isa::generic);
-  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
-    if (isa > best_isa()) continue;
-    const RowOps ops = row_ops(isa);
-    for (const std::ptrdiff_t n : {0, 1, 7, 31, 64, 200, 256, 1000}) {
-      const float* sources[3] = {values.data(), values.data() + 1000, values.data() + 2001};
-      std::vector<float> a(static_cast<std::size_t>(n), 0.25f);
-      std::vector<float> b = a;
-      for (const bool add : {true, false}) {
-        plain.weighted_sum(sources, values.data() + 5, 3, n, add, a.data());
-        ops.weighted_sum(sources, values.data() + 5, 3, n, add, b.data());
-        EXPECT_EQ(a, b) << isa_name(isa) << ' ' << n;
-      }
-      std::vector<std::int32_t> index_a(a.size());
-      std::vector<std::int32_t> index_b(a.size());
-      plain.update_maximum(values.data(), 5, n, a.data(), index_a.data());
-      ops.update_maximum(values.data(), 5, n, b.data(), index_b.data());
-      EXPECT_EQ(a, b);
-      EXPECT_EQ(index_a, index_b);
+  for_copies_and_lengths([&](const RowOps& plain, const RowOps& ops, std::ptrdiff_t n, const std::string& what) {
+    const float* sources[3] = {values.data(), values.data() + 1000, values.data() + 2001};
+    std::vector<float> a(static_cast<std::size_t>(n), 0.25f);
+    std::vector<float> b = a;
+    for (const bool add : {true, false}) {
+      plain.weighted_sum(sources, values.data() + 5, 3, n, add, a.data());
+      ops.weighted_sum(sources, values.data() + 5, 3, n, add, b.data());
+      EXPECT_EQ(a, b) << what;
     }
-  }
+    std::vector<std::int32_t> index_a(a.size());
+    std::vector<std::int32_t> index_b(a.size());
+    plain.update_maximum(values.data(), 5, n, a.data(), index_a.data());
+    ops.update_maximum(values.data(), 5, n, b.data(), index_b.data());
+    EXPECT_EQ(a, b);
+    EXPECT_EQ(index_a, index_b);
+  });
 }
 
 }  // namespace

@@ -110,6 +110,19 @@ INSTANTIATE_TEST_SUITE_P(Kernels, HalfConvolution,
                                   "Stride" + std::to_string(layer.stride);
                          });
 
+// Few channels stay float32, forward and back, however the way back's weight lies.
+TEST(HalvesFit, NoLayersOfFewChannels) {
+  ConvolutionGeometry geometry;
+  geometry.in_channels = 16;
+  geometry.out_channels = 32;
+  geometry.kernel = 3;
+  geometry.padding = 1;
+  for (const bool transposed : {false, true}) {
+    geometry.transposed = transposed;
+    EXPECT_FALSE(halves_fit(geometry));
+  }
+}
+
 TEST(HalfConvolutionSuits, MapsOfSomeSizeAndChannelsThatUnitsTake) {
   const bool units = half_arithmetic() != HalfArithmetic::float32;
   const at::Tensor map = at::zeros({1, 64, 20, 20});
